@@ -1,0 +1,25 @@
+"""Arrays, labels and tokens become pictures. Nothing here knows a model."""
+
+from interpviz.render.heads import head_heatmap, heads_grid, token_flow
+from interpviz.render.images import as_rgb
+from interpviz.render.overlay import colorize, overlay
+from interpviz.render.panels import difference_map, map_panels, show_map
+from interpviz.render.style import describe
+from interpviz.render.tables import layer_head_heatmap, pattern_mask
+from interpviz.render.tokens import clean_tokens
+
+__all__ = [
+    "as_rgb",
+    "clean_tokens",
+    "colorize",
+    "describe",
+    "difference_map",
+    "head_heatmap",
+    "heads_grid",
+    "layer_head_heatmap",
+    "map_panels",
+    "overlay",
+    "pattern_mask",
+    "show_map",
+    "token_flow",
+]
