@@ -1,0 +1,154 @@
+"""Run a model up to a layer without a graph, and on from there with one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interpviz.errors import GradientError, LayerError, troubleshooting
+
+
+def first_tensor(output: Any) -> Tensor | None:
+    """The tensor that a layer's output is, or begins with."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
+        return output[0]
+    return None
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put every module into eval mode, and each back as it was."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@dataclass
+class Trace:
+    """One run of a model, ready to be differentiated at the chosen layers.
+
+    Attributes:
+        output: What the model returned.
+        activations: What each layer returned, in the order of the layers asked for.
+        names: The layers' names, for messages.
+    """
+
+    output: Any
+    activations: list[Tensor]
+    names: list[str]
+
+    def gradients(self, score: Tensor, *, again: bool = False) -> list[Tensor]:
+        """The gradient of a score for each layer's activation, and for nothing else.
+
+        Args:
+            score: One score an image `(N,)`. No image's score depends on another image, so their
+                sum has all their gradients at once.
+            again: Whether another score of this run will be differentiated after this one.
+
+        Returns:
+            One tensor a layer, of its activation's shape.
+
+        Raises:
+            GradientError: The score does not depend on one of the layers.
+        """
+        link = troubleshooting("no-gradients")
+        if not score.requires_grad:
+            raise GradientError(
+                f"No gradient reaches layer '{self.names[0]}': the model turns gradients off after "
+                "it (`torch.no_grad()` or `.detach()`, in the model or in the target function); "
+                f"take that out, or pick a later layer. See {link}"
+            )
+        found = torch.autograd.grad(
+            score,
+            self.activations,
+            grad_outputs=torch.ones_like(score),
+            retain_graph=again,
+            allow_unused=True,
+        )
+        for gradient, name in zip(found, self.names, strict=True):
+            if gradient is None:
+                raise GradientError(
+                    f"The score does not depend on layer '{name}': pick a layer that lies on the "
+                    f"way to the model's output. See {link}"
+                )
+        return [g for g in found if g is not None]
+
+
+def run_to_layers(
+    model: nn.Module, layers: Sequence[nn.Module], names: Sequence[str], images: Tensor
+) -> Trace:
+    """Run a model so that scores can be differentiated at some of its layers.
+
+    Up to the first of the layers nothing is recorded, so memory stays that of inference; the
+    activation kept is the last one where a layer runs several times. Each layer hands on a copy,
+    so an operation that works in place behind it cannot change what was kept.
+
+    Args:
+        model: The model, unwrapped.
+        layers: The layers, in any order.
+        names: Their names, for messages.
+        images: The model's input.
+
+    Returns:
+        The run. Nothing of the model is changed, and no hook stays on it.
+
+    Raises:
+        LayerError: A layer was not reached, or does not return a tensor.
+    """
+    kept: dict[int, Tensor] = {}
+    owner = threading.get_ident()
+
+    def hook(index: int) -> Any:
+        def keep(_module: nn.Module, _args: Any, output: Any) -> Any:
+            # Another thread may run the same model meanwhile.
+            if threading.get_ident() != owner:
+                return None
+            activation = first_tensor(output)
+            if activation is None:
+                raise LayerError(
+                    f"Layer '{names[index]}' returns {type(output).__name__}, not a tensor: pick "
+                    "a layer inside it."
+                )
+            torch.set_grad_enabled(True)
+            if all(i == index for i in kept):
+                activation = activation.detach().requires_grad_()
+            kept[index] = activation
+            copy = activation.clone()
+            return copy if isinstance(output, Tensor) else type(output)([copy, *output[1:]])
+
+        return keep
+
+    handles = [layer.register_forward_hook(hook(i)) for i, layer in enumerate(layers)]
+    try:
+        with eval_mode(model), torch.no_grad():
+            output = model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for index, name in enumerate(names):
+        if index not in kept:
+            raise LayerError(
+                f"Layer '{name}' was not used when the model ran: pick a layer that lies on the "
+                "way to the model's output."
+            )
+    return Trace(output, [kept[i] for i in range(len(layers))], list(names))
+
+
+@contextmanager
+def outside_inference_mode() -> Iterator[None]:
+    """Leave `torch.inference_mode`, in which nothing can be differentiated."""
+    with torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext():
+        yield
