@@ -64,9 +64,7 @@ for name, heatmap in maps.items():
 #
 # Red is where Grad-CAM++ is brighter.
 
-fig = difference_map(
-    maps["Grad-CAM++"], maps["Grad-CAM"], view, labels=("Grad-CAM++", "Grad-CAM")
-)
+fig = difference_map(maps["Grad-CAM++"], maps["Grad-CAM"], view, labels=("Grad-CAM++", "Grad-CAM"))
 gains = {c: peaks["Grad-CAM++"][c] - peaks["Grad-CAM"][c] for c in boxes}
 gained = max(gains, key=gains.get)
 describe(
