@@ -6,42 +6,19 @@ object. This is the quickest test that a map explains the class and not just the
 """
 
 # %%
-# ## A photographer at work
+# ## A picture made of two
 #
-# The first picture has a camera and, below it, a tripod. Classes can be asked for by name.
+# A mosaic has a known answer: the cat is above, the cup below. Classes can be asked for by name.
 
 import matplotlib.pyplot as plt
+from PIL import Image, ImageOps
 
 from interpviz import GradCAM
+from interpviz.render import describe, difference_map, map_panels
 from interpviz.zoo import load_model, load_photo, photos
 
 m = load_model("efficientnet_lite0")
 cam = GradCAM(m.model, m.target_layer)
-
-photo = load_photo("camera")
-x = m.preprocess(photo)
-fig = cam.plot_classes(x, ["tripod", "reflex camera"], original_image=m.view(photo))
-plt.show()
-
-# %%
-# The network gives the camera little probability, and still knows where it is: the map of a class
-# does not depend on how likely the class is.
-#
-# How far apart are the two maps? The share of each map that lies in the upper half of the picture
-# says it in one number.
-
-maps = cam.class_maps(x, ["tripod", "reflex camera"])
-upper = maps.maps[:, :112].sum((1, 2)) / maps.maps.sum((1, 2))
-for name, share in zip(maps.names, upper.tolist()):
-    print(f"{name:<14} {share:4.0%} of the map in the upper half")
-
-# %%
-# ## A picture made of two
-#
-# A mosaic has a known answer: the cat is above, the cup below. So the share of each map in the
-# right half can be checked. A map that knows nothing about the class would get 50 %.
-
-from PIL import Image, ImageOps
 
 mosaic = Image.new("RGB", (448, 448))
 mosaic.paste(ImageOps.fit(load_photo("chelsea"), (448, 224)), (0, 0))
@@ -52,6 +29,8 @@ fig = cam.plot_classes(x, ["tiger cat", "espresso"], original_image=m.view(mosai
 plt.show()
 
 # %%
+# How much of each map falls on its own object? A map that knows nothing about the class would get
+# one half.
 
 cat, cup = cam.class_maps(x, ["tiger cat", "espresso"]).maps
 print(f"cat: {cat[:112].sum() / cat.sum():4.0%} of the map in the cat's half")
@@ -63,8 +42,6 @@ print(f"cup: {cup[112:].sum() / cup.sum():4.0%} of the map in the cup's half")
 # The difference of the two maps leaves out what both share. Red speaks for the cat, blue for the
 # cup.
 
-from interpviz.render import describe, difference_map
-
 fig = difference_map(cat, cup, m.view(mosaic), labels=("tiger cat", "espresso"))
 above = (cat - cup)[:112].mean().item()
 below = (cat - cup)[112:].mean().item()
@@ -74,6 +51,38 @@ describe(
     f"The mean is {above:+.2f} in the upper half and {below:+.2f} in the lower half.",
 )
 plt.show()
+
+# %%
+# ## A photo with two objects
+#
+# A photographer with a camera on a tripod. The network is sure of the tripod and gives the camera
+# next to nothing, and still knows where it is: a map does not depend on how likely its class is.
+#
+# Objects that go together share evidence, so the map of the camera covers part of the tripod too.
+# A contrast takes the shared part out. A target can be any function of the network's output, such
+# as the score of one class minus the score of another: *what speaks for the camera and against the
+# tripod?*
+
+photo = load_photo("camera")
+x = m.preprocess(photo)[None]
+tripod, camera = (m.categories.index(name) for name in ("tripod", "reflex camera"))
+
+maps = {
+    "tripod": cam(x, tripod)[0],
+    "reflex camera": cam(x, camera)[0],
+    "camera, not tripod": cam(x, lambda logits: logits[:, camera] - logits[:, tripod])[0],
+}
+fig = map_panels(m.view(photo), list(maps.values()), list(maps), photo_title="input")
+upper = {name: (heat[:112].sum() / heat.sum()).item() for name, heat in maps.items()}
+listing = ", ".join(f"{name} {share:.0%}" for name, share in upper.items())
+describe(fig, f"A photographer and three maps. Share of each in the upper half: {listing}.")
+plt.show()
+
+# %%
+# The camera is in the upper half of the photo, the legs of the tripod in the lower one:
+
+for name, share in upper.items():
+    print(f"{name:<20} {share:4.0%} of the map in the upper half")
 
 # %%
 # ## The weights and photos behind this page

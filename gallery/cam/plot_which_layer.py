@@ -6,102 +6,83 @@ know little about classes; late layers have few and know a lot. Where is the bes
 """
 
 # %%
-# ## The same class from early to late
+# ## A picture with a known answer
 #
-# Any layer can be named. [`get_target_layer`][interpviz.cam.get_target_layer] turns a dotted name
-# into the module; `GradCAM` takes the name as well. The output size of each layer stands above its
-# map.
+# A cat above, a cup below: a map for the cat should fall into the upper half, a map for the cup into
+# the lower one.
 
 import matplotlib.pyplot as plt
-import torch
+from PIL import Image, ImageOps
 
-from interpviz import GradCAM, get_target_layer
+from interpviz import GradCAM
 from interpviz.cam import find_target_layer
 from interpviz.cam.layers import layer_name
 from interpviz.render import describe, map_panels
 from interpviz.zoo import load_model, load_photo, photos
 
 m = load_model("efficientnet_lite0")
-photo = load_photo("coffee")
-x = m.preprocess(photo)[None]
-view = m.view(photo)
-layers = ["blocks.0", "blocks.1", "blocks.2", "blocks.4", "blocks.5", "blocks.6", "bn2"]
+mosaic = Image.new("RGB", (448, 448))
+mosaic.paste(ImageOps.fit(load_photo("chelsea"), (448, 224)), (0, 0))
+mosaic.paste(ImageOps.fit(load_photo("coffee"), (448, 224)), (0, 224))
+x = m.preprocess(mosaic)
+view = m.view(mosaic)
 
-sizes = {}
+# %%
+# ## One class from early to late
+#
+# Any layer can be given by its dotted name, as `model.named_modules()` lists it.
+# [`class_maps`][interpviz.cam.CAM.class_maps] explains both classes with one forward pass.
 
+layers = ["blocks.0", "blocks.2", "blocks.4", "blocks.5", "bn2"]
+classes = ["tiger cat", "espresso"]
+maps = {name: GradCAM(m.model, name).class_maps(x, classes).maps for name in layers}
 
-def note(name):
-    def hook(module, inputs, output):
-        sizes[name] = tuple(output.shape[-2:])
-
-    return hook
-
-
-handles = [get_target_layer(m.model, name).register_forward_hook(note(name)) for name in layers]
-with torch.no_grad():
-    m.model(x.to(next(m.model.parameters()).device))
-for handle in handles:
-    handle.remove()
-
-maps = [GradCAM(m.model, name)(x, "espresso")[0] for name in layers]
-titles = [f"{name}\n{sizes[name][0]} x {sizes[name][1]}" for name in layers]
-fig = map_panels(view, maps, titles, photo_title="input\n", columns=4)
-describe(fig, f"A cup of coffee and the map for espresso at {len(layers)} layers, early to late.")
+fig = map_panels(view, [maps[n][1] for n in layers], layers, photo_title="input", columns=3)
+describe(fig, f"A cat above a cup, and the map for espresso at {len(layers)} layers.")
 plt.show()
 
 # %%
-# Early maps follow edges wherever they are. Late maps cover the object. The last layer is coarse,
-# since its grid has few positions, but it is the one closest to the decision.
+# The early map follows edges, wherever they are. The late map covers the object and leaves the rest
+# alone. It is coarse, since its grid has few positions, but it is the one closest to the decision.
 #
-# ## Does the early map know the class?
+# ## How much of each map falls on its own object?
 #
-# Ask each layer about a class that is plainly not in the photo. The maps of a layer that knows
-# about classes should have little in common.
+# Half would be chance.
 
-other = "tiger cat"
-rows = []
-for name, first in zip(layers, maps):
-    second = GradCAM(m.model, name)(x, other)[0]
-    both = torch.stack([first.flatten(), second.flatten()])
-    rows.append((name, torch.corrcoef(both)[0, 1].item()))
-    print(f"{name:<10} correlation of the maps for espresso and {other}: {rows[-1][1]:+.2f}")
+shares = {}
+for name in layers:
+    cat, cup = maps[name]
+    shares[name] = [(cat[:112].sum() / cat.sum()).item(), (cup[112:].sum() / cup.sum()).item()]
+    print(f"{name:<10} cat {shares[name][0]:4.0%}   cup {shares[name][1]:4.0%}")
 
-fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
-ax.plot([name for name, _ in rows], [value for _, value in rows], marker="o")
-ax.axhline(0, linewidth=0.8, linestyle=":", color="gray")
-ax.set(ylabel="correlation", title=f"Maps for espresso and {other}: how alike are they?")
-listing = ", ".join(f"{name} {value:+.2f}" for name, value in rows)
-describe(fig, f"A line chart of the correlation of two classes' maps at each layer: {listing}.")
+fig, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+for index, name in enumerate(classes):
+    ax.plot(layers, [shares[layer][index] for layer in layers], marker="o", label=name)
+ax.axhline(0.5, linewidth=1, linestyle=":", color="gray", label="chance")
+ax.set(ylabel="share on its own object", ylim=(0, 1))
+ax.legend(loc="lower right")
+listing = "; ".join(f"{k} {v[0]:.0%} and {v[1]:.0%}" for k, v in shares.items())
+describe(fig, f"A line chart: the share of the cat's and the cup's map on its object. {listing}.")
 plt.show()
+
+# %%
+best = max(shares, key=lambda name: sum(shares[name]))
+print(f"highest for both together: {best}")
 
 # %%
 # ## The layer that is found by itself
 #
-# Without a `target_layer` the last layer with a grid is taken, which is the usual choice. Pooling
-# is skipped, and so is everything behind it.
+# Without a `target_layer` the last layer with a grid is taken. Pooling only blurs the grid, so it
+# is skipped. [`find_target_layer`][interpviz.cam.find_target_layer] tells which layer that is.
 
-found = find_target_layer(m.model, x.to(next(m.model.parameters()).device))
+device = next(m.model.parameters()).device
+found = find_target_layer(m.model, x[None].to(device))
 print("found:", layer_name(m.model, found))
-
-# %%
-# ## Two layers at once
-#
-# A list of layers gives the mean of their maps, each on its own scale: finer than the last layer
-# alone, and still about the class.
-
-pair = ["blocks.4", "bn2"]
-combined = GradCAM(m.model, pair)(x, "espresso")[0]
-fig = map_panels(
-    view,
-    [maps[layers.index(name)] for name in pair] + [combined],
-    [*pair, " + ".join(pair)],
-    photo_title="input",
-)
-describe(fig, f"A cup of coffee, its maps at {pair[0]} and {pair[1]}, and the mean of both.")
-plt.show()
 
 # %%
 # ## The weights and photos behind this page
 
 print(m.provenance)
-print(next(p for p in photos() if p.name == "coffee"))
+for photo in photos():
+    if photo.name in ("chelsea", "coffee"):
+        print(photo)
