@@ -61,7 +61,7 @@ plt.show()
 # Objects that go together share evidence, so the map of the camera covers part of the tripod too.
 # A contrast takes the shared part out. A target can be any function of the network's output, such
 # as the score of one class minus the score of another: *what speaks for the camera and against the
-# tripod?*
+# tripod?* It falls on the camera and the face behind it.
 
 photo = load_photo("camera")
 x = m.preprocess(photo)[None]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +15,16 @@ from interpviz.cam.grids import as_grid, enlarge, share_of_maximum
 from interpviz.cam.hooks import Trace, outside_inference_mode, run_to_layers
 from interpviz.cam.inputs import checked_score, follow_model, one_image
 from interpviz.cam.layers import find_target_layer, get_target_layer, layer_name, unwrap
+from interpviz.cam.maps import ClassMaps, warn_of_zeros
 from interpviz.cam.targets import (
     ClassScore,
-    Target,
     Targets,
     class_index,
     find_categories,
     find_logits,
     resolve_target,
 )
-from interpviz.errors import TargetError, ZeroMapWarning, troubleshooting
+from interpviz.errors import TargetError
 from interpviz.render.style import MAP_CMAP
 
 if TYPE_CHECKING:
@@ -36,23 +34,6 @@ if TYPE_CHECKING:
     from interpviz.render.images import ImageLike
 
 Layer = nn.Module | str
-
-
-@dataclass(frozen=True)
-class ClassMaps:
-    """The maps of several classes for one image.
-
-    Attributes:
-        maps: Tensor `(K, H, W)`, float32.
-        classes: The K class indices.
-        names: The K class names, or `"class 281"` where the model has none.
-        probabilities: The K softmax probabilities, in [0, 1].
-    """
-
-    maps: Tensor
-    classes: list[int]
-    names: list[str]
-    probabilities: list[float]
 
 
 class CAM(ABC):
@@ -139,7 +120,7 @@ class CAM(ABC):
                 target = resolve_target(targets, find_logits(trace.output), self.categories)
                 score = checked_score(target(find_logits(trace.output)), len(images))
             maps = self._maps(trace, score, images)
-        self._warn_of_zeros(maps, target, trace)
+        warn_of_zeros(maps, target, trace.names, self.class_name)
         return share_of_maximum(maps) if normalize else maps
 
     def class_maps(
@@ -178,7 +159,7 @@ class CAM(ABC):
                 classes = self._classes(logits, targets, top)
                 maps = [self._maps(trace, logits[:, c], images, again=True) for c in classes]
         for c, single in zip(classes, maps, strict=True):
-            self._warn_of_zeros(single, ClassScore((c,)), trace)
+            warn_of_zeros(single, ClassScore((c,)), trace.names, self.class_name)
         stacked = torch.cat(maps)
         probabilities = logits.detach()[0].float().softmax(0)[classes].tolist()
         return ClassMaps(
@@ -312,23 +293,3 @@ class CAM(ABC):
         if not chosen:
             raise TargetError("The list of targets is empty: name at least one class.")
         return [class_index(target, count, self.categories) for target in chosen]
-
-    def _warn_of_zeros(self, maps: Tensor, target: Target, trace: Trace) -> None:
-        empty = (maps.flatten(1).amax(1) == 0).nonzero()[:, 0].tolist()
-        if not empty:
-            return
-        what = "this target"
-        if isinstance(target, ClassScore):
-            index = target.classes[empty[0]]
-            name = self.class_name(index)
-            what = f"class {index}" if name == f"class {index}" else f"class {index} ({name})"
-        which = f"of image {empty[0]} " if len(maps) > 1 else ""
-        more = f" ({len(empty)} of {len(maps)} maps are)" if len(maps) > 1 else ""
-        layers = ", ".join(f"'{name}'" for name in trace.names)
-        warnings.warn(
-            f"The map {which}for {what} at layer {layers} is zero everywhere{more}: nothing there "
-            "raises its score; check the preprocessing, the class and the layer. "
-            f"See {troubleshooting('cam-is-all-zeros')}",
-            ZeroMapWarning,
-            stacklevel=3,
-        )
