@@ -1,0 +1,149 @@
+"""`load_model`: a trained network by name, from the best place in reach."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from interpviz.device import best_device
+from interpviz.errors import AssetError, InputError, nearest
+from interpviz.zoo.hub import HubError
+from interpviz.zoo.loaded import ZooModel
+from interpviz.zoo.text import HubText, packaged_bert, packaged_gpt
+from interpviz.zoo.vision import Torchvision, hub_lite0, packaged_lite0
+
+if TYPE_CHECKING:
+    import torch
+
+Loader = Callable[[str], ZooModel]
+"""Takes the name that was asked for, gives the model on the CPU."""
+
+_OTHER = 'load_model("efficientnet_lite0"), which needs no hub'
+
+CHOICES = ("auto", "hub", "packaged")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model of the zoo can come from.
+
+    Attributes:
+        hub: Loads the well-known checkpoint; raises `HubError` where it is out of reach.
+        packaged: Loads weights that need no hub.
+    """
+
+    hub: Loader | None = None
+    packaged: Loader | None = None
+
+
+REGISTRY: dict[str, Entry] = {
+    "resnet50": Entry(
+        hub=Torchvision("resnet50", "ResNet50_Weights", "layer4.2", "ResNet-50"),
+    ),
+    "vgg16": Entry(
+        hub=Torchvision("vgg16", "VGG16_Weights", "features.29", "VGG-16"),
+    ),
+    "mobilenet_v3_large": Entry(
+        hub=Torchvision(
+            "mobilenet_v3_large", "MobileNet_V3_Large_Weights", "features.16", "MobileNetV3-Large"
+        ),
+    ),
+    "efficientnet_lite0": Entry(hub=hub_lite0, packaged=packaged_lite0),
+    "bert": Entry(
+        hub=HubText(
+            "google-bert/bert-base-uncased",
+            "AutoModel",
+            "BERT-base, uncased",
+            "BookCorpus and English Wikipedia",
+            "Apache-2.0",
+        ),
+        packaged=packaged_bert,
+    ),
+    "gpt": Entry(
+        hub=HubText(
+            "openai-community/gpt2", "AutoModelForCausalLM", "GPT-2, 124M", "WebText", "MIT"
+        ),
+        packaged=packaged_gpt,
+    ),
+}
+
+
+def model_names() -> list[str]:
+    """The names that `load_model` knows, in alphabetical order."""
+    return sorted(REGISTRY)
+
+
+def load_model(
+    name: str, weights: str = "auto", device: torch.device | str | None = None
+) -> ZooModel:
+    """Load a trained network. Nothing is printed.
+
+    Args:
+        name: One of `model_names()`.
+        weights: `"hub"` for the well-known checkpoint, from the hub's local cache or the hub;
+            `"packaged"` for weights that need no hub; `"auto"` for what the environment variable
+            `INTERPVIZ_WEIGHTS` says, and where it is not set, for the hub with the packaged
+            weights as a fallback. Another value than `"auto"` goes before the variable.
+        device: Where to put it; None means the fastest device of this machine.
+
+    Returns:
+        The network in eval mode, with preprocessing, class names or tokenizer, and provenance.
+
+    Raises:
+        AssetError: If no model has that name, or its weights cannot be had; the message says
+            what to do.
+        InputError: If `weights`, or the environment variable, is none of the three.
+
+    Examples:
+        >>> from interpviz.zoo import load_model, load_photo  # doctest: +SKIP
+        >>> m = load_model("efficientnet_lite0")  # doctest: +SKIP
+        >>> m.preprocess(load_photo("chelsea")).shape  # doctest: +SKIP
+        torch.Size([3, 224, 224])
+    """
+    choice = _choice(weights)
+    if name not in REGISTRY:
+        near = nearest(name, REGISTRY)
+        raise AssetError(
+            f"The zoo has no model {name!r}. {f'{near} ' if near else ''}"
+            f"It has: {', '.join(model_names())}."
+        )
+    loaded = _load(name, REGISTRY[name], choice)
+    loaded.model.eval().to(best_device() if device is None else device)
+    if loaded.categories:
+        loaded.model.categories = list(loaded.categories)  # type: ignore[assignment]
+    return loaded
+
+
+def _choice(weights: str) -> str:
+    origin = "weights"
+    if weights == "auto":
+        weights = os.environ.get("INTERPVIZ_WEIGHTS") or "auto"
+        origin = "INTERPVIZ_WEIGHTS"
+    if weights not in CHOICES:
+        raise InputError(
+            f'{origin} is {weights!r}, but must be "auto", "hub" or "packaged". '
+            f"{nearest(weights, CHOICES)}".rstrip()
+        )
+    return weights
+
+
+def _load(name: str, entry: Entry, choice: str) -> ZooModel:
+    if choice != "packaged" and entry.hub is not None:
+        try:
+            return entry.hub(name)
+        except HubError as error:
+            if choice == "hub" or entry.packaged is None:
+                way_out = 'weights="packaged"' if entry.packaged else _OTHER
+                raise AssetError(
+                    f"{name!r} cannot be loaded, because {error}: connect to the hub, fill its "
+                    f"cache by hand, or use {way_out}."
+                ) from error
+    if choice == "hub":
+        raise AssetError(f'{name!r} is on no hub: use weights="packaged".')
+    if entry.packaged is None:
+        raise AssetError(
+            f'{name!r} has no packaged weights: use weights="hub" with a hub in reach, or {_OTHER}.'
+        )
+    return entry.packaged(name)
