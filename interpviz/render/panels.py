@@ -76,7 +76,7 @@ def map_panels(
         heatmaps: Array or tensor `(K, h, w)`, or a list of maps, zero or above.
         titles: A title for each map, such as a class name with its score.
         photo_title: The title of the photo in front.
-        columns: How many panels stand in a row; by default all, up to four.
+        columns: How many panels stand in a row; by default all, up to five.
         cmap: A colour map by matplotlib or OpenCV name.
         alpha: How strongly the maps cover the pictures, in [0, 1].
         vmax: The value of the brightest colour, the same for all panels.
@@ -101,7 +101,7 @@ def map_panels(
         )
     lead = 0 if several else 1
     count = len(maps) + lead
-    columns = columns or min(count, 4)
+    columns = columns or min(count, 5)
     rows = -(-count // columns)
     aspect = pictures[0].shape[0] / pictures[0].shape[1]
     size = (2.5 * columns + 0.6, (2.5 * aspect + 0.45) * rows)
@@ -157,7 +157,7 @@ def difference_map(
         luma = as_rgb(image) @ np.array([0.299, 0.587, 0.114])
         grey = np.repeat(luma[..., None], 3, axis=2).astype(np.uint8)
     mappable = _draw(ax, a - b, grey, title, cmap=cmap, alpha=alpha, limits=(-limit, limit))
-    _colorbar(figure, mappable, ax, f"← more in {labels[1]}      more in {labels[0]} →")
+    _colorbar(figure, mappable, ax, f"{labels[0]} minus {labels[1]}")
     return figure
 
 

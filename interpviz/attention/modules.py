@@ -1,0 +1,102 @@
+"""Capture from `nn.MultiheadAttention` and from the attention blocks of timm, by hooks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Record = Callable[["Tensor"], None]
+
+
+def is_multihead(module: nn.Module) -> bool:
+    """Whether a module is PyTorch's own multi-head attention."""
+    return isinstance(module, nn.MultiheadAttention)
+
+
+def is_timm(module: nn.Module) -> bool:
+    """Whether a module is an attention block in the manner of timm.
+
+    Such a block has a switch `fused_attn` and, where that is off, sends its weights through the
+    dropout layer `attn_drop`.
+    """
+    return isinstance(getattr(module, "fused_attn", None), bool) and isinstance(
+        getattr(module, "attn_drop", None), nn.Module
+    )
+
+
+def attach(module: nn.Module, record: Record) -> ExitStack:
+    """Capture the weights of one module.
+
+    Args:
+        module: An `nn.MultiheadAttention` or a timm attention block.
+        record: Takes the weights, of shape `(batch, heads, query, key)`.
+
+    Returns:
+        A stack whose `close` removes the hooks.
+    """
+    return (
+        _attach_multihead(module, record) if is_multihead(module) else _attach_timm(module, record)
+    )
+
+
+def _attach_multihead(module: nn.Module, record: Record) -> ExitStack:
+    signature = inspect.signature(module.forward)
+    asked: list[tuple[bool, bool]] = []
+
+    def ask(
+        _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        asked.append((bound.arguments["need_weights"], bound.arguments["average_attn_weights"]))
+        bound.arguments.update(need_weights=True, average_attn_weights=False)
+        return bound.args, bound.kwargs
+
+    def answer(
+        _module: nn.Module, _args: tuple[Any, ...], output: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor | None] | None:
+        need, average = asked.pop() if asked else (True, True)
+        if output is None:  # the module raised
+            return None
+        attended, weights = output
+        record(weights if weights.dim() == 4 else weights.unsqueeze(0))
+        if not need:
+            return attended, None
+        return attended, weights.mean(dim=-3) if average else weights
+
+    undo = ExitStack()
+    undo.callback(module.register_forward_pre_hook(ask, with_kwargs=True).remove)
+    # First of the hooks, so that the caller's own hooks see what they would have seen.
+    handle = module.register_forward_hook(answer, prepend=True, always_call=True)
+    undo.callback(handle.remove)
+    return undo
+
+
+def _attach_timm(module: nn.Module, record: Record) -> ExitStack:
+    block: Any = module
+    switches: list[bool] = []
+
+    def unfuse(_module: nn.Module, _args: tuple[Any, ...]) -> None:
+        switches.append(block.fused_attn)
+        block.fused_attn = False
+
+    def restore(_module: nn.Module, _args: tuple[Any, ...], _output: Any) -> None:
+        if switches:
+            block.fused_attn = switches.pop()
+
+    def keep(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if switches and args[0].dim() == 4:
+            record(args[0])
+
+    undo = ExitStack()
+    undo.callback(block.register_forward_pre_hook(unfuse).remove)
+    undo.callback(block.register_forward_hook(restore, always_call=True).remove)
+    undo.callback(block.attn_drop.register_forward_pre_hook(keep).remove)
+    return undo

@@ -1,0 +1,96 @@
+"""The weights that a picture is to show, out of what the user passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interpviz.errors import InputError
+from interpviz.render.labels import values_of
+from interpviz.render.tokens import clean_tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def heads_of_one(attention_weights: Any) -> np.ndarray:
+    """The weights of one layer and one sequence as `(heads, query, key)`.
+
+    Args:
+        attention_weights: What the user passed: a tensor or array of shape `(heads, query, key)`,
+            `(1, heads, query, key)` or `(query, key)`.
+
+    Raises:
+        InputError: It has another shape, holds several sequences or layers, or is not finite.
+    """
+    values = values_of(_one_layer(attention_weights))
+    if values.ndim == 2:
+        values = values[None]
+    if values.ndim == 4 and len(values) == 1:
+        values = values[0]
+    if values.ndim == 4:
+        raise InputError(
+            f"The weights hold a batch of {len(values)} sequences: pick one, for example "
+            "attention_weights[0]."
+        )
+    if values.ndim != 3 or 0 in values.shape:
+        raise InputError(
+            "Attention weights need the shape (heads, query, key), (1, heads, query, key) or "
+            f"(query, key), but these have shape {values.shape}."
+        )
+    if not np.isfinite(values).all():
+        raise InputError("The attention weights hold NaN or infinite values.")
+    return values
+
+
+def sequence_of(weights: Tensor, batch_index: int | None, layer: str) -> Tensor:
+    """The weights of one sequence of a batch.
+
+    Args:
+        weights: Shape `(batch, heads, query, key)`.
+        batch_index: Which sequence; None where there is only one.
+        layer: The layer's name, for the message.
+
+    Raises:
+        InputError: There are several sequences and none is chosen, or there is no such one.
+    """
+    count = len(weights)
+    if batch_index is None and count > 1:
+        raise InputError(
+            f"Layer '{layer}' was captured for a batch of {count} sequences: pick one with "
+            "batch_index."
+        )
+    index = batch_index or 0
+    if not -count <= index < count:
+        raise InputError(f"There is no sequence {index} in a batch of {count}.")
+    return weights[index]
+
+
+def strongest_link(head: np.ndarray, tokens: Sequence[str], keys: Sequence[str]) -> str:
+    """A sentence about the strongest link of a head, for its alternative text.
+
+    Args:
+        head: Shape `(query, key)`.
+        tokens: One token a query.
+        keys: One token a key.
+    """
+    query, key = np.unravel_index(int(head.argmax()), head.shape)
+    return (
+        f"The strongest link goes from {clean_tokens(tokens)[query]!r} to "
+        f"{clean_tokens(keys)[key]!r}, with {head[query, key]:.2f}."
+    )
+
+
+def _one_layer(attention_weights: Any) -> Any:
+    """Refuse the weights of all layers where those of one are meant."""
+    if isinstance(attention_weights, Mapping) or (
+        isinstance(attention_weights, (tuple, list))
+        and any(hasattr(w, "shape") for w in attention_weights)
+    ):
+        raise InputError(
+            f"The weights of {len(attention_weights)} layers were given where those of one layer "
+            "are needed: pick one, for example attentions[-1]."
+        )
+    return attention_weights
