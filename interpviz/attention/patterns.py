@@ -157,11 +157,11 @@ def pattern_score(
 ) -> Array:
     r"""How closely each head follows a pattern, beyond what an even spread would give.
 
-    Let $s$ be the share of its attention that a head puts inside the pattern, as a mean over its
-    queries, and $u$ the share that a head would put there that spreads evenly over all keys it can
+    Let s be the share of its attention that a head puts inside the pattern, as a mean over its
+    queries, and u the share that a head would put there that spreads evenly over all keys it can
     see. The score is
 
-    $$\frac{s - u}{1 - u},$$
+    `(s - u) / (1 - u)`,
 
     1 for a head whose attention lies wholly inside, 0 for the even spread, below 0 for a head that
     avoids the pattern. The correction for chance is that of Cohen, "A Coefficient of Agreement

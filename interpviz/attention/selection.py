@@ -69,14 +69,17 @@ def sequence_of(weights: Tensor, batch_index: int | None, layer: str) -> Tensor:
 
 
 def strongest_link(head: np.ndarray, tokens: Sequence[str], keys: Sequence[str]) -> str:
-    """A sentence about the strongest link of a head, for its alternative text.
+    """A sentence about the strongest link between two positions, for the alternative text.
 
     Args:
         head: Shape `(query, key)`.
         tokens: One token a query.
         keys: One token a key.
     """
-    query, key = np.unravel_index(int(head.argmax()), head.shape)
+    # In a causal head the first token has no choice but itself, so self-links are passed over.
+    square = head.shape[0] == head.shape[1] and head.size > 1
+    links = np.where(np.eye(len(head), dtype=bool), -1.0, head) if square else head
+    query, key = np.unravel_index(int(links.argmax()), head.shape)
     return (
         f"The strongest link goes from {clean_tokens(tokens)[query]!r} to "
         f"{clean_tokens(keys)[key]!r}, with {head[query, key]:.2f}."

@@ -39,10 +39,9 @@ def attention_entropy(
 ) -> Array:
     r"""How widely each head spreads its attention: 0 on one key, 1 evenly on all it can see.
 
-    For a query $i$ with $n(i)$ visible keys the row $A_i$ is divided by its sum, which gives
-    $P_i$, and
+    For a query i with n(i) visible keys the row A(i) is divided by its sum, which gives P(i), and
 
-    $$H_i = -\frac{\sum_j P_{ij} \ln P_{ij}}{\ln n(i)}.$$
+    `H(i) = -sum over j of P(i, j) ln P(i, j) / ln n(i)`.
 
     The value of a head is the mean over its queries. Queries that see one key or none are left
     out: they have no choice. How many keys are visible is told by the masks, never by counting
@@ -112,9 +111,9 @@ def attention_distance(
 ) -> Array:
     r"""How far each head looks: the mean distance between query and key, weighted by attention.
 
-    $$D = \frac{\sum_{ij} A_{ij}\, d(i, j)}{\sum_{ij} A_{ij}}$$
+    `D = sum of A(i, j) d(i, j) / sum of A(i, j)`
 
-    with $d(i, j) = |i - j|$ in tokens (Vig and Belinkov, "Analyzing the Structure of Attention in a
+    with `d(i, j) = |i - j|` in tokens (Vig and Belinkov, "Analyzing the Structure of Attention in a
     Transformer Language Model", BlackboxNLP 2019) or, for a vision transformer, the Euclidean
     distance of two patches on the grid, in patches (Dosovitskiy et al., "An Image is Worth 16x16
     Words", ICLR 2021, where it is given in pixels).

@@ -108,7 +108,8 @@ def heads_grid(
     heads, keys = heads_of(weights, tokens, key_tokens)
     cells = _drawn(heads, mask)
     count = len(cells)
-    columns = min(count, 4 if count <= 16 else 6)
+    widest = min(count, 4 if count <= 16 else 6)
+    columns = min((widest, max(widest - 1, 1)), key=lambda width: -count % width)
     rows = -(-count // columns)
     side = 2.3 if len(tokens) <= 16 else 2.7
     figure, axes = plt.subplots(

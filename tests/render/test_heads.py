@@ -130,13 +130,18 @@ def test_scale():
 
 
 def test_an_unfinished_row_of_the_grid():
-    figure = heads_grid(heads(6, 5), tokens(5))
+    figure = heads_grid(heads(7, 5), tokens(5))
     axes = figure.axes
-    assert not axes[6].axison
     assert not axes[7].axison
-    assert drawn_labels(axes[2], "x")
-    assert not drawn_labels(axes[1], "x")
-    assert len(heads_grid(heads(20, 3), tokens(3)).axes) == 24 + 1
+    assert drawn_labels(axes[3], "x")
+    assert not drawn_labels(axes[2], "x")
+
+
+@pytest.mark.parametrize(
+    ("count", "places"), [(1, 1), (6, 6), (9, 9), (12, 12), (20, 20), (23, 24)]
+)
+def test_the_grid_leaves_few_places_empty(count, places):
+    assert len(heads_grid(heads(count, 3), tokens(3)).axes) == places + 1
 
 
 def test_flow_draws_every_link_with_its_weight():

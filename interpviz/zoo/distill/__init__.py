@@ -1,0 +1,1 @@
+"""Distillation of the packaged students: `python -m interpviz.zoo.distill --help`."""
