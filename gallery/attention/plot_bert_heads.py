@@ -1,8 +1,8 @@
 """
 # What do BERT's heads do?
 
-BERT reads a sentence in layers, and each layer has several heads that look at different tokens.
-Some of them do something that can be said in a few words. This page finds three such heads.
+Some heads of BERT do one thing that can be said in a few words: look back by one, look ahead by one,
+or rest. This page finds them among all heads of all layers, and follows one word.
 """
 
 # %%

@@ -1,9 +1,9 @@
 """
 # What does the network look at?
 
-A classifier gives a list of classes with probabilities. A class activation map adds *where*: it
-colours each part of the photo by how much it speaks for one class. This page explains the first
-guesses of a trained ImageNet network for three photos.
+A class activation map colours each part of a photo by how much it speaks for one class. A
+classifier says *what*, with a probability; the map adds *where*. This page explains the first guesses
+of a trained ImageNet network for three photos.
 """
 
 # %%

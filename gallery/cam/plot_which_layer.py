@@ -1,8 +1,8 @@
 """
 # Which layer?
 
-A map can be drawn at every layer that has a spatial grid. Early layers have many fine positions and
-know little about classes; late layers have few and know a lot. Where is the best place to look?
+Early layers have many fine positions and know little about classes; late layers have few and know
+a lot. A map can be drawn at every layer that has a spatial grid. Where is the best place to look?
 """
 
 # %%

@@ -1,8 +1,8 @@
 """
 # Numbers for heads
 
-A model has hundreds of heads, too many to look at one by one. Two numbers sort them: how widely a
-head spreads its attention (entropy), and how far it looks (distance).
+Two numbers sort the many heads of a model: how widely each spreads its attention (entropy), and how
+far it looks (distance). They tell which of the heads to look at.
 """
 
 # %%

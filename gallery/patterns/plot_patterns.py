@@ -1,9 +1,9 @@
 """
 # Four patterns: local, global, causal, dilated
 
-Attention over n tokens has n x n entries. Efficient transformers keep only some of them, in one of
-a few patterns. Do the heads of models that were trained with full attention come near them by
-themselves?
+Four masks that efficient transformers use, and the trained heads that come nearest to each.
+Attention over n tokens has n x n entries, and a mask keeps only some of them. Do heads that were
+trained with full attention come near such patterns by themselves?
 """
 
 # %%

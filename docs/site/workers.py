@@ -1,0 +1,44 @@
+"""The process in which examples run: as many threads on every machine, and a quiet one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from functools import partialmethod
+
+from tqdm.std import tqdm
+
+# The number of threads changes the last bits of a result, and with them a picture's bytes.
+THREADS = 2
+
+_QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "MPLBACKEND": "Agg",
+}
+
+
+def prepare() -> None:
+    """Set what has to stand before torch, transformers and matplotlib are first imported.
+
+    What an example writes to standard error stands on its page, so progress bars are off.
+    """
+    os.environ.update(_QUIET)
+    os.environ.update(OMP_NUM_THREADS=str(THREADS), MKL_NUM_THREADS=str(THREADS))
+    # The gallery plugin has imported tqdm by now, which read its variable then.
+    tqdm.__init__ = partialmethod(tqdm.__init__, disable=True)
+
+
+def settle() -> None:
+    """Set the number of threads, and forget warnings that mean nothing to a reader."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(THREADS)
+    warnings.resetwarnings()
+    warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning):
+        warnings.simplefilter("ignore", category)

@@ -1,0 +1,278 @@
+"""The built site, in a real browser and as files."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin
+
+import pytest
+from mkdocs.utils import yaml_load
+
+from interpviz.errors import DOCS_URL, troubleshooting
+
+ROOT = Path(__file__).parents[2]
+CONFIG = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+SITE_URL = re.search(r"^site_url: (\S+)$", CONFIG, re.MULTILINE)[1]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+KINDS = ("", "generated/gallery/", "EXAMPLE", "reference/cam/", "troubleshooting/")
+ANCHORS = ("no-gradients", "attention-weights-not-captured", "cam-is-all-zeros")
+
+
+class Page(HTMLParser):
+    """What the tests ask of one HTML file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.images: list[dict[str, str | None]] = []
+        self.headings = 0
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.headings += tag == "h1"
+        self.anchors |= {found[key] for key in ("id", "name") if found.get(key)}
+        self.links += [found[key] for key in ("href", "src") if found.get(key)]
+        if tag == "img":
+            self.images.append(found)
+
+
+@pytest.fixture(scope="session")
+def parsed(site):
+    return {path.relative_to(site).as_posix(): Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+@pytest.fixture(scope="session")
+def pages(parsed):
+    """The addresses of all pages below the root."""
+    return [name.removesuffix("index.html") for name in parsed if name.endswith("index.html")]
+
+
+@pytest.fixture(scope="session")
+def example(pages):
+    found = [page for page in pages if re.match(r"generated/gallery/\w+/\w+/", page)]
+    if not found:
+        pytest.skip("no example in the built site")
+    return next((page for page in found if "/cam/" in page), found[0])
+
+
+@pytest.fixture
+def kind(request, example):
+    return example if request.param == "EXAMPLE" else request.param
+
+
+@contextmanager
+def opened(browser, url, scheme="light", width=1280):
+    view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    try:
+        view.goto(url)
+        yield view
+    finally:
+        view.close()
+
+
+# Files
+
+
+def test_messages_point_to_this_site():
+    assert DOCS_URL == SITE_URL
+    assert troubleshooting("x") == f"{SITE_URL}troubleshooting/#x"
+
+
+def test_troubleshooting_answers_the_addresses_in_messages(parsed):
+    found = parsed["troubleshooting/index.html"].anchors
+    used = set(ANCHORS)
+    for source in (ROOT / "interpviz").rglob("*.py"):
+        text = source.read_text(encoding="utf-8")
+        used |= set(re.findall(r"troubleshooting\(\s*[\"']([\w-]+)[\"']", text))
+    assert used <= found
+
+
+def test_every_page_has_one_heading_of_the_first_level(parsed):
+    assert {name: page.headings for name, page in parsed.items() if page.headings != 1} == {}
+
+
+def test_every_picture_is_described_and_sized(parsed):
+    bad = [
+        (name, image.get("src"))
+        for name, page in parsed.items()
+        for image in page.images
+        if not (image.get("alt") or "").strip()
+        or ("/images/" in (image.get("src") or "") and not image.get("width"))
+    ]
+    assert bad == []
+
+
+def test_internal_links_and_anchors_resolve(site, parsed):
+    broken = []
+    for name, page in parsed.items():
+        for link in page.links:
+            if re.match(r"(mailto|data|javascript):", link):
+                continue
+            base = f"{SITE_URL}{name.removesuffix('index.html')}"
+            target, anchor = urldefrag(urljoin(base, link))
+            if not target.startswith(SITE_URL):
+                continue
+            path = unquote(target.removeprefix(SITE_URL)).split("?")[0]
+            if path == "" or path.endswith("/"):
+                path += "index.html"
+            anchors = parsed[path].anchors if anchor and path in parsed else {anchor}
+            if not (site / path).is_file() or anchor not in anchors:
+                broken.append((name, link))
+    assert broken == []
+
+
+def test_nothing_of_the_build_lies_in_the_site(site):
+    left = [
+        path.relative_to(site).as_posix()
+        for path in site.rglob("*")
+        if path.suffix in {".md5", ".pickle", ".part", ".pyc"} or path.name == "inputs.json"
+    ]
+    assert left == []
+    assert not (site / "site").exists()
+
+
+def test_pages_name_no_folder_of_this_machine(site):
+    home = str(ROOT)
+    assert [p for p in site.rglob("*.html") if home in p.read_text(encoding="utf-8")] == []
+
+
+def test_every_example_has_a_card(pages, parsed):
+    index = " ".join(parsed["generated/gallery/index.html"].links)
+    examples = [page for page in pages if re.match(r"generated/gallery/\w+/\w+/", page)]
+    scripts = sorted((ROOT / "gallery").glob("*/plot_*.py"))
+    assert len(examples) == len(scripts)
+    assert all(page.removeprefix("generated/gallery/") in index for page in examples)
+
+
+def test_the_navigation_lists_every_reference_page():
+    listed = {path.name for path in (ROOT / "docs" / "reference").glob("*.md")}
+    # Only the tags of functions are unknown to a plain YAML loader; mkdocs' own knows them.
+    config = yaml_load(CONFIG)
+    reference = next(part["Reference"] for part in config["nav"] if "Reference" in part)
+    found = {(e if isinstance(e, str) else next(iter(e.values()))) for e in reference}
+    assert {f"reference/{name}" for name in listed} == found
+
+
+# In the browser
+
+
+def test_every_page_loads_in_silence_and_asks_no_other_host(browser, address, pages):
+    said, asked = [], []
+    view = browser.new_page(viewport={"width": 1280, "height": 900})
+    view.on("console", lambda m: said.append((view.url, m.text)) if m.type == "error" else None)
+    view.on("pageerror", lambda error: said.append((view.url, str(error))))
+    view.on("request", lambda request: asked.append(request.url))
+    for page in pages:
+        view.goto(address + page, wait_until="networkidle")
+    view.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS, indirect=True)
+def test_accessible(browser, address, kind, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with opened(browser, address + kind, scheme) as view:
+        assert view.locator("body").get_attribute("data-md-color-scheme") == (
+            "slate" if scheme == "dark" else "default"
+        )
+        options = {"runOnly": {"type": "tag", "values": RULES}}
+        found = Axe().run(view, options=options).response["violations"]
+    assert [
+        (rule["id"], node["html"][:200], node["failureSummary"][:300])
+        for rule in found
+        for node in rule["nodes"]
+    ] == []
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_nothing_is_wider_than_the_screen(browser, address, pages, width):
+    wide = {}
+    view = browser.new_page(viewport={"width": width, "height": 800})
+    for page in pages:
+        view.goto(address + page)
+        found = view.evaluate("document.documentElement.scrollWidth")
+        if found > width:
+            wide[page] = found
+    view.close()
+    assert wide == {}
+
+
+def test_pictures_load(browser, address, pages):
+    empty = []
+    view = browser.new_page()
+    # A picture that the scheme hides is not loaded; a shown one has a size.
+    shown = "[...document.images].filter(i => i.checkVisibility())"
+    for page in pages:
+        view.goto(address + page)
+        view.evaluate("for (const i of document.images) { i.loading = 'eager' }")
+        view.wait_for_function(f"{shown}.every(i => i.complete)")
+        empty += view.evaluate(f"{shown}.filter(i => !i.naturalWidth).map(i => i.src)")
+    view.close()
+    assert empty == []
+
+
+def shown(view) -> list[str]:
+    script = """[...document.querySelectorAll('.iv-figure img')]
+                .filter(i => i.checkVisibility()).map(i => i.src.split('#')[1])"""
+    return view.evaluate(script)
+
+
+def test_the_toggle_switches_figures_and_links(browser, address, example):
+    with opened(browser, address + example) as view:
+        assert shown(view)
+        assert set(shown(view)) == {"only-light"}
+        # From the system's preference to light, from light to dark.
+        for _ in range(2):
+            view.locator("[data-md-component=palette] label:visible").click()
+        assert set(shown(view)) == {"only-dark"}
+        links = "[...document.querySelectorAll('.iv-figure a')].filter(a => a.checkVisibility())"
+        assert view.evaluate(f"{links}.length") == len(shown(view))
+
+
+def test_a_figure_is_enlarged_and_closed_with_the_keyboard(browser, address, example):
+    with opened(browser, address + example) as view:
+        view.locator(".iv-figure a:visible").first.press("Enter")
+        view.locator(".gslide.current img").wait_for()
+        assert "_light.webp" in view.locator(".gslide.current img").get_attribute("src")
+        view.keyboard.press("Escape")
+        view.locator(".glightbox-container").wait_for(state="detached")
+
+
+def test_from_card_to_example_to_reference_and_back(browser, address):
+    with opened(browser, address + "generated/gallery/") as view:
+        view.locator(".iv-card__link").first.click()
+        view.wait_for_load_state()
+        example, title = view.url.split("#")[0], view.locator("h1").inner_text().rstrip("¶")
+        view.locator("article a.autorefs-internal").first.click()
+        view.wait_for_load_state()
+        assert "/reference/" in view.url
+        name = view.url.split("#")[1]
+        back = view.locator(".doc-backlinks a", has_text=title.strip())
+        assert back.count() > 0, f"{name} does not say that {title!r} uses it"
+        back.first.click()
+        view.wait_for_load_state()
+        assert view.url.split("#")[0] == example
+
+
+def test_search_finds_a_name(browser, address):
+    with opened(browser, address) as view:
+        view.locator(".md-search__input").click()
+        view.locator(".md-search__input").press_sequentially("GradCAM")
+        view.locator(".md-search-result__item").first.wait_for()
+        assert "GradCAM" in view.locator(".md-search-result__list").inner_text()
+
+
+def test_downloads_are_the_scripts(site, pages):
+    for page in pages:
+        if found := re.match(r"generated/gallery/(\w+)/(\w+)/", page):
+            copy = site / "generated" / "gallery" / found[1] / f"{found[2]}.py"
+            source = ROOT / "gallery" / found[1] / f"{found[2]}.py"
+            assert copy.read_bytes() == source.read_bytes()
