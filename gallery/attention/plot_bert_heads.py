@@ -1,8 +1,8 @@
 """
 # What do BERT's heads do?
 
-Some heads of BERT do one thing that can be said in a few words: look back by one, look ahead by one,
-or rest. This page finds them among all heads of all layers, and follows one word.
+Some heads of BERT do one thing that can be said in a few words: look back by one, look ahead by
+one, or rest. This page finds them among all heads of all layers, and follows one word.
 """
 
 # %%

@@ -2,8 +2,8 @@
 # What does the network look at?
 
 A class activation map colours each part of a photo by how much it speaks for one class. A
-classifier says *what*, with a probability; the map adds *where*. This page explains the first guesses
-of a trained ImageNet network for three photos.
+classifier says *what*, with a probability; the map adds *where*. This page explains the first
+guesses of a trained ImageNet network for three photos.
 """
 
 # %%

@@ -8,8 +8,8 @@ a lot. A map can be drawn at every layer that has a spatial grid. Where is the b
 # %%
 # ## A picture with a known answer
 #
-# A cat above, a cup below: a map for the cat should fall into the upper half, a map for the cup into
-# the lower one.
+# A cat above, a cup below: a map for the cat should fall into the upper half, a map for the cup
+# into the lower one.
 
 import matplotlib.pyplot as plt
 from PIL import Image, ImageOps
