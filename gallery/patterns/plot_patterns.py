@@ -92,11 +92,25 @@ for ax, name in zip(axes.flat, masks):
         distance = (gpt_weights - even).abs().sum((-1, -2))
         layer, head = divmod(int(distance.argmin()), gpt_weights.shape[1])
         found[name] = f"GPT layer {layer} head {head}"
-        head_heatmap(gpt_weights[layer, head], gpt_tokens, ax, title=f"causal: {found[name]}")
+        head_heatmap(
+            gpt_weights[layer, head],
+            gpt_tokens,
+            ax,
+            title=f"causal: {found[name]}",
+            vmax=1,
+            colorbar=False,
+        )
         continue
     layer, head = divmod(int(scores[name].argmax()), bert_weights.shape[1])
     found[name] = f"BERT layer {layer} head {head}, score {scores[name].max():.2f}"
-    head_heatmap(bert_weights[layer, head], bert_tokens, ax, title=f"{name}: {found[name]}")
+    head_heatmap(
+        bert_weights[layer, head],
+        bert_tokens,
+        ax,
+        title=f"{name}: {found[name]}",
+        vmax=1,
+        colorbar=name in ("global", "dilated"),
+    )
 listing = "; ".join(f"{name}: {who}" for name, who in found.items())
 describe(fig, f"The trained heads that come nearest to each pattern. {listing}.")
 plt.show()
