@@ -4,12 +4,13 @@ from interpviz.render.heads import head_heatmap, heads_grid, token_flow
 from interpviz.render.images import as_rgb
 from interpviz.render.overlay import colorize, overlay
 from interpviz.render.panels import difference_map, map_panels, show_map
-from interpviz.render.style import describe
+from interpviz.render.style import caption, describe
 from interpviz.render.tables import layer_head_heatmap, pattern_mask
 from interpviz.render.tokens import clean_tokens
 
 __all__ = [
     "as_rgb",
+    "caption",
     "clean_tokens",
     "colorize",
     "describe",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from interpviz.device import best_device
 from interpviz.errors import AssetError, InputError, nearest
 from interpviz.zoo.hub import HubError
 from interpviz.zoo.loaded import ZooModel
+from interpviz.zoo.students import STUDENTS, packaged_student
 from interpviz.zoo.text import HubText, packaged_bert, packaged_gpt
 from interpviz.zoo.vision import Torchvision, hub_lite0, packaged_lite0
 
@@ -36,6 +38,10 @@ class Entry:
 
     hub: Loader | None = None
     packaged: Loader | None = None
+
+
+def _as_student(student: str, _family: str) -> ZooModel:
+    return packaged_student(student)
 
 
 REGISTRY: dict[str, Entry] = {
@@ -67,6 +73,19 @@ REGISTRY: dict[str, Entry] = {
         ),
         packaged=packaged_gpt,
     ),
+}
+
+
+REGISTRY |= {name: Entry(packaged=packaged_student) for name in STUDENTS}
+
+# The best of each family that is in reach.
+REGISTRY |= {
+    family: Entry(hub=REGISTRY[large].hub, packaged=partial(_as_student, small))
+    for family, large, small in (
+        ("resnet", "resnet50", "resnet18"),
+        ("vgg", "vgg16", "vgg11_bn"),
+        ("mobilenet", "mobilenet_v3_large", "mobilenet_v2"),
+    )
 }
 
 

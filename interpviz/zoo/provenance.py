@@ -35,6 +35,11 @@ class Provenance:
     reported_by: str | None = None
     note: str | None = None
 
+    @property
+    def caption(self) -> str:
+        """One line that names the weights, for below a figure."""
+        return f"Weights: {self.architecture}, {self.trained_on} ({self.source} {self.version})"
+
     def __str__(self) -> str:
         lines = [
             f"Weights: {self.architecture}, {self.trained_on}, "

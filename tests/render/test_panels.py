@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from interpviz.errors import InputError
-from interpviz.render import describe, difference_map, map_panels, show_map
+from interpviz.render import caption, describe, difference_map, map_panels, show_map
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
 MAPS = np.random.default_rng(1).random((3, 6, 8))
@@ -83,3 +83,13 @@ def test_describe_keeps_the_text_with_the_figure():
     figure = plt.figure()
     assert describe(figure, "two\n   words") is figure
     assert figure.get_label() == "two words"
+
+
+def test_a_caption_is_wrapped_and_stays_in_the_picture():
+    figure = map_panels(PHOTO, MAPS[:1])
+    assert caption(figure, "cost: 5$ or 6$, " + "word " * 40) is figure
+    figure.canvas.draw()
+    box = figure._supxlabel.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert figure._supxlabel.get_text().count("\n") >= 2

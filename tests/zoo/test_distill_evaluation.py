@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 
 import pytest
 import torch
@@ -134,11 +135,12 @@ def figures(rank=1, share=0.9):
         FreeRank("coffee", 967, 0.95, True, {96: 1, 160: rank}),
         FreeRank("astronaut", 560, 0.16, False, {96: 40, 160: 50}),
     ]
-    return Figures(agree, agree, agree, agree, (640, 160), rows, {160: share, 320: 0.8})
+    return Figures(agree, agree, agree, agree, (640, 160), rows, {160: share, 320: 0.8}, 160)
 
 
 def test_a_card_says_what_it_must():
-    card = render_card(INFO, figures(), [f"class {i}" for i in range(1000)], 11_700_000)
+    text = render_card(INFO, figures(), [f"class {i}" for i in range(1000)], 11_700_000)
+    card = " ".join(text.split())
     for part in (
         NOT_FOR_USE,
         TRAINED_ON_GALLERY,
@@ -151,13 +153,14 @@ def test_a_card_says_what_it_must():
         "All are met.",
     ):
         assert part in card
+    assert max(len(line) for line in text.splitlines() if line[:1] != "|") <= 100
 
 
 def test_bars_that_are_missed_are_named_and_a_wrong_teacher_asks_nothing():
     assert figures().misses() == []
     missed = figures(rank=4, share=0.69).misses()
     assert missed == [
-        "coffee: rank 4 at 160 pixels, not 3 or better.",
+        "coffee: rank 4, not 3 or better.",
         "Grid pointing on 160 pixels: 0.69, below 0.70.",
     ]
     assert "Not met:" in render_card(INFO, figures(rank=4), ["x"] * 1000, 1)
@@ -172,9 +175,9 @@ def test_the_command_line_changes_only_what_it_names():
 
 def test_a_recipe_in_words_names_what_was_done():
     run = Run(nn.Linear(1, 1), torch.optim.SGD([nn.Parameter(torch.zeros(1))]), torch.Generator())
-    run.step = 1500
+    run.step, run.sizes = 1500, Counter({160: 300, 96: 1200})
     words = describe(RECIPES["resnet18"], run, 9216)
-    assert "1,500 batches of 32 crops" in words
+    assert "1,500 batches of 32 crops (1,200 at 96 pixels, 300 at 160 pixels" in words
     assert "temperature 2" in words
 
 

@@ -140,6 +140,7 @@ def test_a_broken_run_goes_on_where_it_was(store, tmp_path, optimiser, monkeypat
     assert broken.step == 1
     again = train(start(recipe, device), store, recipe, path)
     assert again.step == whole.step == 2
+    assert again.sizes == whole.sizes == {32: 2}
     for a, b in zip(again.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6)
 
