@@ -7,8 +7,11 @@ and from the built-in exception that fits, so both `except InterpvizError` and
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 DOCS_URL = "https://interpviz.github.io/interpviz/"
 
@@ -37,6 +40,22 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     lowered = {k.lower(): k for k in reversed(known)}
     near = get_close_matches(name.lower(), lowered, n=n, cutoff=0.5)
     return f"Did you mean {', '.join(repr(lowered[k]) for k in near)}?" if near else ""
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's own code, however deep in the library the cause is.
+
+    Args:
+        message: One sentence.
+        category: The kind of warning.
+    """
+    home = str(Path(__file__).parent)
+    level = 1
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(home):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 class InterpvizError(Exception):

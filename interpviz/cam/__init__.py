@@ -2,7 +2,7 @@
 
 from interpviz.cam.base import CAM
 from interpviz.cam.gradient import GradCAM, GradCAMPlusPlus
-from interpviz.cam.layers import find_target_layer, get_target_layer
+from interpviz.cam.layers import find_target_layer, get_target_layer, layer_name
 from interpviz.cam.maps import ClassMaps
 from interpviz.cam.targets import ClassScore
 
@@ -14,4 +14,5 @@ __all__ = [
     "GradCAMPlusPlus",
     "find_target_layer",
     "get_target_layer",
+    "layer_name",
 ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interpviz.errors import AspectRatioWarning
+from interpviz.errors import AspectRatioWarning, warn_user
 from interpviz.render.images import as_rgb, resize, to_numpy
 
 if TYPE_CHECKING:
@@ -40,11 +39,10 @@ def backdrop(image: Tensor, original: ImageLike | None) -> NDArray[np.uint8]:
     rows, columns = picture.shape[:2]
     # Rounding to whole pixels may change a side by one.
     if abs(rows * width - columns * height) > max(rows, columns, height, width):
-        warnings.warn(
+        warn_user(
             f"The picture is {columns} x {rows} pixels, the network's input {width} x {height}: if "
             "the preprocessing crops, the overlay is shifted; pass the picture as the network saw "
             "it, which zoo models give as `m.view(image)`.",
             AspectRatioWarning,
-            stacklevel=3,
         )
     return resize(picture, height, width)

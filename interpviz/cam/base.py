@@ -13,18 +13,19 @@ from torch import Tensor, nn
 
 from interpviz.cam.grids import as_grid, enlarge, share_of_maximum
 from interpviz.cam.hooks import Trace, outside_inference_mode, run_to_layers
-from interpviz.cam.inputs import checked_score, follow_model, one_image
-from interpviz.cam.layers import find_target_layer, get_target_layer, layer_name, unwrap
-from interpviz.cam.maps import ClassMaps, warn_of_zeros
+from interpviz.cam.inputs import checked_score, follow_model, one_image, with_batch
+from interpviz.cam.layers import Layer, find_target_layer, get_layers, layer_name, unwrap
+from interpviz.cam.maps import ClassMaps, percent, warn_of_zeros
 from interpviz.cam.targets import (
     ClassScore,
     Targets,
+    as_list,
     class_index,
     find_categories,
     find_logits,
     resolve_target,
 )
-from interpviz.errors import TargetError
+from interpviz.errors import GradientError, InputError, TargetError
 from interpviz.render.style import MAP_CMAP
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from interpviz.render.images import ImageLike
-
-Layer = nn.Module | str
 
 
 class CAM(ABC):
@@ -45,12 +44,13 @@ class CAM(ABC):
         model: Any module that turns images `(N, C, H, W)` into class scores. It is explained in
             eval mode, whatever its training flag, and left as it was.
         target_layer: A module; its dotted name; a list of either, whose maps are averaged after
-            each is scaled to its own maximum; or None to use the last layer that has a spatial
-            grid, found when the first image comes.
+            each is scaled to its own maximum (raw maps as they are); or None to use the last
+            layer that has a spatial grid, found when the first image comes.
         categories: Class names in the order of the scores. By default those that the model
             carries: `model.categories`, or `id2label` of a transformers model.
 
     Raises:
+        InputError: The model is no `nn.Module`, or the categories are no names.
         LayerError: There is no such layer in the model.
     """
 
@@ -61,18 +61,14 @@ class CAM(ABC):
         *,
         categories: Sequence[str] | None = None,
     ) -> None:
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"The model is a {type(model).__name__}, not an nn.Module: pass the network, "
+                "of a zoo model `m.model`."
+            )
         self.model = unwrap(model)
-        self.categories = find_categories(self.model) if categories is None else list(categories)
-        if target_layer is None:
-            chosen: list[Layer] = []
-        elif isinstance(target_layer, nn.Module | str):
-            chosen = [target_layer]
-        else:
-            chosen = list(target_layer)
-        self.target_layers = [
-            get_target_layer(self.model, layer) if isinstance(layer, str) else unwrap(layer)
-            for layer in chosen
-        ]
+        self.categories = find_categories(self.model, categories)
+        self.target_layers = [] if target_layer is None else get_layers(self.model, target_layer)
         self._names = [layer_name(self.model, layer) for layer in self.target_layers]
 
     @abstractmethod
@@ -119,7 +115,7 @@ class CAM(ABC):
             with torch.enable_grad():
                 target = resolve_target(targets, find_logits(trace.output), self.categories)
                 score = checked_score(target(find_logits(trace.output)), len(images))
-            maps = self._maps(trace, score, images)
+            maps = self._maps(trace, score, images, scaled=normalize)
         warn_of_zeros(maps, target, trace.names, self.class_name)
         return share_of_maximum(maps) if normalize else maps
 
@@ -157,11 +153,15 @@ class CAM(ABC):
                         "classes: call the CAM with a target function instead."
                     )
                 classes = self._classes(logits, targets, top)
-                maps = [self._maps(trace, logits[:, c], images, again=True) for c in classes]
+                maps = [
+                    self._maps(trace, logits[:, c], images, scaled=normalize, again=True)
+                    for c in classes
+                ]
         for c, single in zip(classes, maps, strict=True):
             warn_of_zeros(single, ClassScore((c,)), trace.names, self.class_name)
         stacked = torch.cat(maps)
-        probabilities = logits.detach()[0].float().softmax(0)[classes].tolist()
+        row = logits.detach()[0].float()
+        probabilities = (row.softmax(0) if len(row) > 1 else row.sigmoid())[classes].tolist()
         return ClassMaps(
             share_of_maximum(stacked) if normalize else stacked,
             classes,
@@ -190,8 +190,11 @@ class CAM(ABC):
 
         Returns:
             Array `(H, W)`, or `(N, H, W)` for a batch of several, float32 in [0, 1].
+
+        Raises:
+            InterpvizError: As a call of the object itself does.
         """
-        batch = input_image[None] if input_image.ndim == 3 else input_image
+        batch = with_batch(input_image)
         maps = self(batch, target_class).cpu().numpy().astype(np.float32)
         return maps[0] if len(maps) == 1 else maps
 
@@ -251,6 +254,10 @@ class CAM(ABC):
 
         Returns:
             A new figure.
+
+        Raises:
+            InputError: There is more than one image, or the picture cannot be read.
+            TargetError: A class does not exist, or none is asked for.
         """
         from interpviz.cam.backdrop import backdrop
         from interpviz.render import describe, map_panels
@@ -258,7 +265,7 @@ class CAM(ABC):
         image = one_image(input_image)
         found = self.class_maps(image, targets, top=top)
         titles = [
-            f"{name}\n{probability:.0%}"
+            f"{name}\n{percent(probability)}"
             for name, probability in zip(found.names, found.probabilities, strict=True)
         ]
         picture = backdrop(image, original_image)
@@ -273,23 +280,38 @@ class CAM(ABC):
             self._names = [layer_name(self.model, layer) for layer in self.target_layers]
         return run_to_layers(self.model, self.target_layers, self._names, images), images
 
-    def _maps(self, trace: Trace, score: Tensor, images: Tensor, *, again: bool = False) -> Tensor:
+    def _maps(
+        self, trace: Trace, score: Tensor, images: Tensor, *, scaled: bool, again: bool = False
+    ) -> Tensor:
         height, width = images.shape[-2:]
         maps = []
         gradients = trace.gradients(score, again=again)
         for name, kept, gradient in zip(trace.names, trace.activations, gradients, strict=True):
-            activation = as_grid(kept.detach(), name)
-            combined = self._combine(activation, as_grid(gradient, name))
+            activation = as_grid(kept.detach(), name, (height, width))
+            combined = self._combine(activation, as_grid(gradient, name, (height, width)))
+            if not torch.isfinite(combined).all():
+                raise GradientError(
+                    f"The map at layer '{name}' has NaN or infinite values: activations or "
+                    "gradients overflow; run the model in float32 or bfloat16, and check its "
+                    "weights and inputs."
+                )
             maps.append(enlarge(combined.relu().float(), height, width))
         if len(maps) == 1:
             return maps[0]
-        return torch.stack([share_of_maximum(m) for m in maps]).mean(0)
+        return torch.stack([share_of_maximum(m) if scaled else m for m in maps]).mean(0)
 
     def _classes(self, logits: Tensor, targets: Sequence[int | str] | None, top: int) -> list[int]:
         count = logits.shape[1]
+        if targets is None and top < 1:
+            raise TargetError(f"top is {top}, but at least one class must be explained.")
         if targets is None:
-            return logits[0].topk(min(max(top, 1), count)).indices.tolist()
-        chosen = [targets] if isinstance(targets, int | str) else list(targets)
+            return logits[0].topk(min(top, count)).indices.tolist()
+        if callable(targets):
+            raise TargetError(
+                "These are the maps of classes: pass indices or names, or call the CAM itself with "
+                "a target function."
+            )
+        chosen = as_list(targets)
         if not chosen:
             raise TargetError("The list of targets is empty: name at least one class.")
         return [class_index(target, count, self.categories) for target in chosen]

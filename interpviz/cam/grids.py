@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,12 +11,17 @@ from torch.nn import functional as F
 from interpviz.errors import LayerError
 
 
-def as_grid(activation: Tensor, name: str) -> Tensor:
+def as_grid(activation: Tensor, name: str, size: tuple[int, int]) -> Tensor:
     """Check that an activation has positions to show, and compute with it in float32.
+
+    Some networks, such as Swin, keep the channels last. Their layout is told by its shape: the
+    grid has the image's aspect ratio where the second and third axes are read as height and width,
+    and not where the third and fourth are.
 
     Args:
         activation: A layer's output or its gradient.
         name: The layer's name, for the message.
+        size: The image's height and width in pixels.
 
     Returns:
         Tensor `(batch, channel, height, width)`, float32 (float64 stays).
@@ -22,12 +29,20 @@ def as_grid(activation: Tensor, name: str) -> Tensor:
     Raises:
         LayerError: The activation has no spatial grid.
     """
+    shape = activation.shape
+    if len(shape) == 4 and _has_aspect(shape[1:3], size) and not _has_aspect(shape[2:], size):
+        activation = activation.permute(0, 3, 1, 2)
     if activation.ndim != 4 or activation.shape[2] * activation.shape[3] == 1:
         raise LayerError(
             f"Layer '{name}' has no spatial grid: its output has shape {tuple(activation.shape)}. "
             "Pick a layer before the pooling, whose output is (batch, channel, height, width)."
         )
     return activation if activation.dtype == torch.float64 else activation.float()
+
+
+def _has_aspect(grid: Sequence[int], size: tuple[int, int]) -> bool:
+    # Strides round up, so a side may be one position longer than the ratio says.
+    return abs(grid[0] * size[1] - grid[1] * size[0]) <= max(size)
 
 
 def enlarge(maps: Tensor, height: int, width: int) -> Tensor:

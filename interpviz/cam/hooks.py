@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +24,32 @@ def first_tensor(output: Any) -> Tensor | None:
     return None
 
 
+_lock = threading.Lock()
+_explained: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+_training: WeakKeyDictionary[nn.Module, list[nn.Module]] = WeakKeyDictionary()
+
+
 @contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module into eval mode, and each back as it was."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
+    """Put every module into eval mode, and each back as it was.
+
+    Where threads explain one model at the same time, the last one to finish puts it back.
+    """
+    with _lock:
+        _explained[model] = _explained.get(model, 0) + 1
+        if _explained[model] == 1:
+            _training[model] = [module for module in model.modules() if module.training]
+            for module in _training[model]:
+                module.training = False
     try:
         yield
     finally:
-        for module in training:
-            module.training = True
+        with _lock:
+            _explained[model] -= 1
+            if not _explained[model]:
+                del _explained[model]
+                for module in _training.pop(model):
+                    module.training = True
 
 
 @dataclass
@@ -82,7 +98,7 @@ class Trace:
             if gradient is None:
                 raise GradientError(
                     f"The score does not depend on layer '{name}': pick a layer that lies on the "
-                    f"way to the model's output. See {link}"
+                    f"way to the model's output, without a `.detach()` behind it. See {link}"
                 )
         return [g for g in found if g is not None]
 
@@ -127,7 +143,7 @@ def run_to_layers(
                 activation = activation.detach().requires_grad_()
             kept[index] = activation
             copy = activation.clone()
-            return copy if isinstance(output, Tensor) else type(output)([copy, *output[1:]])
+            return with_first(output, copy)
 
         return keep
 
@@ -142,9 +158,23 @@ def run_to_layers(
         if index not in kept:
             raise LayerError(
                 f"Layer '{name}' was not used when the model ran: pick a layer that lies on the "
-                "way to the model's output."
+                "way to the model's output (traced models do not call their layers: pass the "
+                "original one)."
             )
     return Trace(output, [kept[i] for i in range(len(layers))], list(names))
+
+
+def with_first(output: Any, tensor: Tensor) -> Any:
+    """A layer's output with another tensor in the place of its first.
+
+    Args:
+        output: A tensor, or a tuple, named tuple or list that begins with one.
+        tensor: The new one.
+    """
+    if isinstance(output, Tensor):
+        return tensor
+    rest = (tensor, *output[1:])
+    return type(output)(*rest) if hasattr(output, "_fields") else type(output)(rest)
 
 
 @contextmanager

@@ -30,6 +30,15 @@ def checked_score(score: Any, count: int) -> Tensor:
     )
 
 
+def with_batch(image: Tensor) -> Tensor:
+    """A batch of one from a single image; anything else as it is.
+
+    Args:
+        image: Tensor `(C, H, W)` or `(N, C, H, W)`.
+    """
+    return image[None] if isinstance(image, Tensor) and image.ndim == 3 else image
+
+
 def one_image(image: Tensor) -> Tensor:
     """A batch of one.
 
@@ -39,7 +48,7 @@ def one_image(image: Tensor) -> Tensor:
     Raises:
         InputError: It holds several images.
     """
-    batch = image[None] if isinstance(image, Tensor) and image.ndim == 3 else image
+    batch = with_batch(image)
     if isinstance(batch, Tensor) and batch.ndim == 4 and len(batch) != 1:
         raise InputError(
             f"There are {len(batch)} images, but this explains one at a time: pass images[i]."
@@ -60,12 +69,16 @@ def follow_model(images: Tensor, model: nn.Module) -> Tensor:
     if not isinstance(images, Tensor):
         raise InputError(
             f"The images are a {type(images).__name__}, not a tensor: preprocess them first, for "
-            "instance with `m.preprocess(image)[None]`."
+            "instance with `m.preprocess(image)[None]`; wrap a model with several inputs in a "
+            "module that takes one."
         )
     if images.ndim != 4 or not images.numel():
+        remedy = (
+            "add the batch with `image[None]`" if images.ndim == 3 else "pass a batch of images"
+        )
         raise InputError(
             f"The images have shape {tuple(images.shape)}, not (batch, channel, height, width): "
-            "add the batch with `image[None]`."
+            f"{remedy}."
         )
     if not images.is_floating_point():
         raise InputError(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from interpviz.cam.hooks import eval_mode, first_tensor
+from interpviz.cam.inputs import follow_model
 from interpviz.errors import LayerError, nearest
+
+Layer = nn.Module | str
 
 _POOLING = (
     nn.AdaptiveAvgPool2d,
@@ -58,12 +62,42 @@ def get_target_layer(model: nn.Module, name: str) -> nn.Module:
         ReLU()
     """
     modules: dict[str, nn.Module] = dict(unwrap(model).named_modules())
-    if name in modules and name:
-        return modules[name]
+    # Wrappers put their own names in front.
+    inner = name.removeprefix("_orig_mod.").removeprefix("module.")
+    for known in (name, inner):
+        if known in modules and known:
+            return modules[known]
     hint = nearest(name, [n for n in modules if n]) or (
         "List them with `[name for name, _ in model.named_modules()]`."
     )
     raise LayerError(f"{type(unwrap(model)).__name__} has no layer {name!r}. {hint}")
+
+
+def get_layers(model: nn.Module, chosen: Layer | Sequence[Layer]) -> list[nn.Module]:
+    """The layers that a user asked for, by module or by name.
+
+    Args:
+        model: The model.
+        chosen: A module, a dotted name, or a list of either.
+
+    Raises:
+        LayerError: It is something else, an empty list, or names no layer.
+    """
+    listed = [chosen] if isinstance(chosen, nn.Module | str) else chosen
+    # The type of a user's argument is only a promise.
+    if not isinstance(listed, list | tuple | nn.ModuleList) or not listed:
+        raise LayerError(
+            f"The target layer is {chosen!r}: pass a module, its dotted name, or a list of either."
+        )
+    return [_get_layer(model, layer) for layer in listed]
+
+
+def _get_layer(model: nn.Module, layer: object) -> nn.Module:
+    if isinstance(layer, str):
+        return get_target_layer(model, layer)
+    if isinstance(layer, nn.Module):
+        return unwrap(layer)
+    raise LayerError(f"A target layer is a module or its dotted name, but this one is {layer!r}.")
 
 
 def layer_name(model: nn.Module, layer: nn.Module) -> str:
@@ -86,7 +120,7 @@ def layer_name(model: nn.Module, layer: nn.Module) -> str:
 
 
 def find_target_layer(model: nn.Module, images: Tensor) -> nn.Module:
-    """Find the last layer that still has a spatial grid and a class-specific gradient.
+    """Find the last layer that still has a spatial grid.
 
     The model runs once on one image. The layer found is the last to finish whose output has more
     than one position, pooling left out, since pooling only blurs the grid; of nested modules with
@@ -94,7 +128,7 @@ def find_target_layer(model: nn.Module, images: Tensor) -> nn.Module:
 
     Args:
         model: A CNN that classifies.
-        images: Its input, `(N, C, H, W)`; the first image is used.
+        images: Its input, `(N, C, H, W)`, brought to the model's device; the first image is used.
 
     Returns:
         The layer, for ResNet `layer4`, for VGG-16 `features.29`, for MobileNetV3 `features`.
@@ -104,6 +138,7 @@ def find_target_layer(model: nn.Module, images: Tensor) -> nn.Module:
             scores, or the model does not end in class scores.
     """
     model = unwrap(model)
+    images = follow_model(images, model)
     seen: list[tuple[nn.Module, int]] = []
     pooled: set[int] = set()
     tokens: list[int] = []

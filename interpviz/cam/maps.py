@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from interpviz.cam.targets import ClassScore, Target
-from interpviz.errors import ZeroMapWarning, troubleshooting
+from interpviz.errors import ZeroMapWarning, troubleshooting, warn_user
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,23 @@ class ClassMaps:
         maps: Tensor `(K, H, W)`, float32.
         classes: The K class indices.
         names: The K class names, or `"class 281"` where the model has none.
-        probabilities: The K softmax probabilities, in [0, 1].
+        probabilities: The K softmax probabilities, in [0, 1]; of a model with a single logit its
+            sigmoid.
     """
 
     maps: Tensor
     classes: list[int]
     names: list[str]
     probabilities: list[float]
+
+
+def percent(probability: float) -> str:
+    """A probability for a title: `"93%"`, and `"<1%"` rather than `"0%"`.
+
+    Args:
+        probability: In [0, 1].
+    """
+    return "<1%" if 0 < probability < 0.005 else f"{probability:.0%}"
 
 
 def warn_of_zeros(
@@ -52,10 +61,9 @@ def warn_of_zeros(
     which = f"of image {empty[0]} " if len(maps) > 1 else ""
     more = f" ({len(empty)} of {len(maps)} maps are)" if len(maps) > 1 else ""
     where = ", ".join(f"'{name}'" for name in layers)
-    warnings.warn(
+    warn_user(
         f"The map {which}for {what} at layer {where} is zero everywhere{more}: nothing there "
         "raises its score; check the preprocessing, the class and the layer. "
         f"See {troubleshooting('cam-is-all-zeros')}",
         ZeroMapWarning,
-        stacklevel=3,
     )

@@ -40,15 +40,31 @@ def as_rgb(image: ImageLike) -> NDArray[np.uint8]:
         Array `(H, W, 3)`, uint8. Photos are turned as their EXIF orientation says.
 
     Raises:
-        InputError: The shape or the range of values is not that of a picture.
+        InputError: The file cannot be opened, or the shape or the range of values is not that of
+            a picture.
     """
     if isinstance(image, str | Path):
-        with Image.open(image) as opened:
-            return as_rgb(opened)
+        try:
+            with Image.open(image) as opened:
+                return as_rgb(opened)
+        except OSError as error:
+            raise InputError(f"{image} cannot be opened as a picture: {error}.") from error
     if isinstance(image, Image.Image):
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        image = ImageOps.exif_transpose(image)
+        # Pillow cuts values of more than 8 bits off instead of scaling them.
+        if image.mode[0] not in "IF":
+            return np.asarray(image.convert("RGB"))
     array = _channels_last(to_numpy(image))
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"A picture holds numbers, but this one holds {array.dtype}.")
     if np.issubdtype(array.dtype, np.floating):
+        if np.isfinite(array).all() and array.min() >= 0 and 2 < array.max() <= 255:
+            raise InputError(
+                "The picture has floats up to 255, but floats are read as [0, 1]: divide it by "
+                "255, or pass it as uint8."
+            )
         if not np.isfinite(array).all() or array.min() < -1e-3 or array.max() > 1 + 1e-3:
             raise InputError(
                 "The picture has values outside [0, 1], as a normalised network input has: pass "

@@ -30,15 +30,15 @@ def get_cmap(cmap: str | int | Colormap) -> Colormap:
 
     if isinstance(cmap, Colormap):
         return cmap
-    if isinstance(cmap, str) and not cmap.startswith("COLORMAP_"):
+    if isinstance(cmap, str) and not cmap.upper().startswith("COLORMAP_"):
         if cmap in colormaps:
             return colormaps[cmap]
         raise InputError(f"There is no colour map {cmap!r}. {nearest(cmap, colormaps)}".strip())
     import cv2
 
     known = {name: getattr(cv2, name) for name in dir(cv2) if name.startswith("COLORMAP_")}
-    code = known.get(cmap) if isinstance(cmap, str) else cmap
-    if code is None or code not in known.values():
+    code = known.get(cmap.upper()) if isinstance(cmap, str) else cmap
+    if type(code) is not int or code not in known.values():
         raise InputError(f"OpenCV has no colour map {cmap!r}. {nearest(str(cmap), known)}".strip())
     levels = np.arange(256, dtype=np.uint8)[:, None]
     blue_green_red = cv2.applyColorMap(levels, code)[:, 0]
@@ -61,8 +61,17 @@ def colorize(
 
     Returns:
         Array `(..., H, W, 3)`, uint8 RGB.
+
+    Raises:
+        InputError: There is no such colour map, or a value is not finite.
     """
-    values = (to_numpy(heatmap).astype(np.float64) - vmin) / (vmax - vmin)
+    values = to_numpy(heatmap).astype(np.float64)
+    if vmax <= vmin or not np.isfinite(values).all():
+        raise InputError(
+            "Values become colours only where they are finite and vmax is above vmin: check the "
+            f"map, and vmin={vmin}, vmax={vmax}."
+        )
+    values = (values - vmin) / (vmax - vmin)
     colours: NDArray[np.uint8] = get_cmap(cmap)(values.clip(0, 1), bytes=True)[..., :3]
     return colours
 
@@ -91,6 +100,11 @@ def overlay(
         raise InputError(f"alpha is {alpha}, but it must be between 0 (photo) and 1 (map).")
     picture = as_rgb(image)
     values = as_map(heatmap)
+    if values.min() < -1e-3 or values.max() > 1 + 1e-3:
+        raise InputError(
+            f"The heat map runs from {values.min():.3g} to {values.max():.3g}, but an overlay "
+            "shows [0, 1]: divide it by the value that should be brightest."
+        )
     colours = colorize(resize(values, *picture.shape[:2]), cmap)
     mixed = (1 - alpha) * picture.astype(np.float64) + alpha * colours
     return np.rint(mixed).astype(np.uint8)

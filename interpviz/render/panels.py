@@ -93,6 +93,7 @@ def map_panels(
     maps = [as_map(m) for m in heatmaps]
     several = isinstance(image, list | tuple)
     pictures = [as_rgb(i) for i in image] if several else [as_rgb(image)] * len(maps)
+    titles = [titles] if isinstance(titles, str) else titles
     titles = [""] * len(maps) if titles is None else list(titles)
     if not maps or not len(maps) == len(titles) == len(pictures):
         raise InputError(

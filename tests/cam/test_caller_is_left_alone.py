@@ -1,6 +1,7 @@
 """The caller's model, gradients, hooks and modes are as they were, also after an exception."""
 
 import threading
+import warnings
 
 import pytest
 import torch
@@ -106,6 +107,24 @@ def test_the_callers_grad_mode_and_images_are_kept(pooled_linear, images):
         assert torch.is_inference_mode_enabled()
     assert copy.grad is None
     assert not expected.requires_grad
+
+
+def test_two_threads_leave_a_model_in_training_mode(pooled_linear):
+    model = pooled_linear(after=nn.Sequential(nn.BatchNorm2d(4), nn.ReLU())).train()
+    before = state_of(model)
+
+    def work() -> None:
+        for _ in range(20):
+            GradCAM(model, "conv")(torch.rand(2, 3, 16, 16), lambda logits: logits[:, 0])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert_same(before, state_of(model))
 
 
 def test_two_threads_explain_the_same_model(pooled_linear):

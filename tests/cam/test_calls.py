@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from interpviz.cam import ClassScore, GradCAM, GradCAMPlusPlus
+from interpviz.cam.maps import percent
 from interpviz.errors import (
     AspectRatioWarning,
     InputError,
@@ -88,6 +89,7 @@ def test_names_come_from_the_model(pooled_linear, images):
         ("tigercat", "There is no class 'tigercat'.*'tiger cat'"),
         ([0.5, 1, 2], "a function of the logits, but this one is 0.5"),
         ([True, 1, 2], "but this one is True"),
+        (1.5, "but this one is 1.5"),
         (lambda logits: logits, r"returned \(3, 3\) for 3 images"),
         (lambda logits: 7, "returned int for 3 images"),
     ],
@@ -95,6 +97,29 @@ def test_names_come_from_the_model(pooled_linear, images):
 def test_targets_that_do_not_exist(cam, images, targets, message):
     with pytest.raises(TargetError, match=message):
         cam(images, targets)
+
+
+def test_names_that_differ_in_case_alone(pooled_linear, images):
+    cam = GradCAM(pooled_linear(classes=4), "conv", categories=["Cardigan", "cardigan", "x", "x"])
+    for name, index in (("Cardigan", 0), ("cardigan", 1)):
+        assert cam.class_maps(images[0], [name]).classes == [index]
+    for name, listed in (("CARDIGAN", "0, 1"), ("x", "2, 3")):
+        with pytest.raises(TargetError, match=f"Several classes are called '{name}'.*{listed}"):
+            cam(images, name)
+
+
+@pytest.mark.parametrize("names", ["cat", {0: "cat"}, [1, 2, 3]])
+def test_categories_that_are_no_names(pooled_linear, names):
+    with pytest.raises(InputError, match="must be a list of names"):
+        GradCAM(pooled_linear(), "conv", categories=names)
+
+
+def test_more_names_than_classes(pooled_linear, images):
+    cam = GradCAM(pooled_linear(), "conv", categories=[f"n{i}" for i in range(9)])
+    with pytest.raises(TargetError, match="Class 7 is out of range"):
+        cam(images, "n7")
+    with pytest.raises(TargetError, match="do not fit an output"):
+        cam(images, ClassScore((0, 1, 9)))
 
 
 def test_a_name_without_names(pooled_linear, images):
@@ -116,6 +141,7 @@ def test_an_output_that_is_no_list_of_classes(images):
     ("bad", "message"),
     [
         (np.zeros((1, 3, 8, 8), np.float32), "are a ndarray, not a tensor"),
+        (torch.zeros(1, 3, 8, 8, 8), "pass a batch of images"),
         (torch.zeros(3, 8, 8), r"shape \(3, 8, 8\), not \(batch"),
         (torch.zeros(0, 3, 8, 8), r"shape \(0, 3, 8, 8\)"),
         (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), "torch.uint8"),
@@ -199,6 +225,8 @@ def test_a_batch_is_its_images_one_by_one(batch, height, width, method, seed):
 
 
 def test_generate_cam(cam, images):
+    with pytest.raises(InputError, match="are a Image, not a tensor"):
+        cam.generate_cam(Image.new("RGB", (8, 8)))
     single = cam.generate_cam(images[:1], 1)
     assert single.shape == (8, 8)
     assert single.dtype == np.float32
@@ -285,8 +313,16 @@ def test_class_maps_of_chosen_classes(cam, images):
     assert cam.class_maps(images[0], top=99).classes == sorted(
         range(3), key=found_order(cam, images)
     )
-    with pytest.raises(TargetError, match="empty"):
-        cam.class_maps(images[0], [])
+    for same in (torch.tensor([2, 0]), np.array([2, 0]), [torch.tensor(2), np.int64(0)]):
+        assert cam.class_maps(images[0], same).classes == [2, 0]
+    assert cam.class_maps(images[0], np.int64(2)).classes == [2]
+    for targets, options, message in (
+        ([], {}, "empty"),
+        (None, {"top": 0}, "top is 0"),
+        (lambda logits: logits, {}, "maps of classes"),
+    ):
+        with pytest.raises(TargetError, match=message):
+            cam.class_maps(images[0], targets, **options)
 
 
 def found_order(cam, images):
@@ -300,11 +336,32 @@ def test_plot_classes_shows_names_and_probabilities(cam, images):
     titles = [ax.get_title() for ax in figure.axes]
     assert titles[:3] == [
         "input\n",
-        f"tabby\n{probabilities[0]:.0%}",
-        f"tiger cat\n{probabilities[1]:.0%}",
+        f"tabby\n{percent(probabilities[0].item())}",
+        f"tiger cat\n{percent(probabilities[1].item())}",
     ]
     np.testing.assert_allclose(figure.axes[1].images[1].get_array(), cam(images[:1], 0)[0])
     assert "tabby at" in figure.get_label()
+
+
+def test_a_single_logit_has_the_probability_of_its_sigmoid(pooled_linear, images):
+    model = pooled_linear(classes=1)
+    with torch.no_grad():
+        model.head.weight.abs_()
+    found = GradCAM(model, "after").class_maps(images[0])
+    assert found.probabilities == pytest.approx([model(images[:1]).sigmoid().item()])
+
+
+def test_small_probabilities_are_not_called_zero():
+    assert [percent(p) for p in (0.0, 0.004, 0.006, 1.0)] == ["0%", "<1%", "1%", "100%"]
+
+
+def test_a_warning_points_to_the_users_line(cam, images):
+    with torch.no_grad():
+        cam.model.head.weight[1] = -1
+    for call in (cam, cam.generate_cam, cam.visualize_cam):
+        with pytest.warns(ZeroMapWarning) as caught:
+            call(images[:1], 1)
+        assert caught[0].filename == __file__
 
 
 def test_classes_without_names_are_numbered(pooled_linear, images):

@@ -1,6 +1,7 @@
 """Models as people have them: in place, frozen, half precision, wrapped, with odd outputs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from interpviz.cam import GradCAM, GradCAMPlusPlus, find_target_layer, get_target_layer
 from interpviz.cam.layers import layer_name
-from interpviz.errors import GradientError, LayerError
+from interpviz.errors import GradientError, InputError, LayerError
 
 
 @pytest.mark.parametrize("method", [GradCAM, GradCAMPlusPlus])
@@ -62,6 +63,22 @@ def test_inputs_follow_the_model_to_the_gpu(pooled_linear, images, dtype):
     torch.testing.assert_close(found.cpu(), expected, atol=0.02, rtol=0)
 
 
+def test_a_loss_in_front_of_the_scores_is_passed_over(pooled_linear, images):
+    model = pooled_linear()
+    expected = GradCAM(model, "conv")(images, 1)
+
+    class WithLoss(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def forward(self, x):
+            y = self.inner(x)
+            return {"loss": y.sum(), "scores": y}
+
+    torch.testing.assert_close(GradCAM(WithLoss(), "inner.conv")(images, 1), expected)
+
+
 @dataclass
 class Answer:
     logits: torch.Tensor
@@ -112,6 +129,46 @@ def test_a_layer_that_returns_a_tuple(pooled_linear, images):
     torch.testing.assert_close(GradCAM(model, "after.pair")(images, 1), expected)
 
 
+def test_a_layer_that_returns_a_named_tuple(pooled_linear, images):
+    class Pair(NamedTuple):
+        x: torch.Tensor
+        note: str
+
+    class Named(nn.Module):
+        def forward(self, x):
+            return Pair(x.relu(), "note")
+
+    class First(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pair = Named()
+
+        def forward(self, x):
+            return self.pair(x).x
+
+    model = pooled_linear(after=First())
+    expected = GradCAM(model, "after")(images, 1)
+    torch.testing.assert_close(GradCAM(model, "after.pair")(images, 1), expected)
+
+
+def test_channels_last_grids_are_read_as_such():
+    model = torchvision.models.SwinTransformer([4, 4], 16, [1, 1], [2, 2], [4, 4], num_classes=3)
+    model.eval()
+    images = torch.rand(2, 3, 64, 96)
+    # `permute` turns the output of `norm` into channels first and does nothing else.
+    expected = GradCAM(model, "permute")(images, 1, normalize=False)
+    found = GradCAM(model, "norm")(images, 1, normalize=False)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_map_that_overflows_is_refused(pooled_linear, images):
+    model = pooled_linear()
+    with torch.no_grad():
+        model.conv.weight[0] = torch.nan
+    with pytest.raises(GradientError, match=r"'conv' has NaN or infinite values.*bfloat16"):
+        GradCAM(model, "conv")(images, 0)
+
+
 def test_compiled_and_parallel_wrappers_are_taken_off(pooled_linear, images):
     model = pooled_linear()
     expected = GradCAM(model, "conv")(images, 1)
@@ -120,6 +177,8 @@ def test_compiled_and_parallel_wrappers_are_taken_off(pooled_linear, images):
     for wrapped in (compiled, nn.DataParallel(model), torch.compile(nn.DataParallel(model))):
         torch.testing.assert_close(GradCAM(wrapped, "conv")(images, 1), expected)
         torch.testing.assert_close(GradCAM(wrapped, model.conv)(images, 1), expected)
+    for name in ("module.conv", "_orig_mod.conv"):
+        assert get_target_layer(nn.DataParallel(model), name) is model.conv
 
 
 def test_of_a_layer_that_runs_twice_the_last_run_is_explained(pooled_linear, images):
@@ -145,6 +204,9 @@ def test_several_layers_are_averaged_each_on_its_own_scale(pooled_linear, images
     mean = sum(GradCAM(model, name)(images, 1) for name in order) / 2
     found = GradCAM(model, list(order))(images, 1)
     torch.testing.assert_close(found, mean / mean.flatten(1).amax(1)[:, None, None])
+    raw = sum(GradCAM(model, name)(images, 1, normalize=False) for name in order) / 2
+    found = GradCAM(model, list(order))(images, 1, normalize=False)
+    torch.testing.assert_close(found, raw)
 
 
 def test_memory_is_that_of_inference():
@@ -244,6 +306,18 @@ def test_a_mistyped_layer_names_the_nearest(pooled_linear):
         get_target_layer(model, "")
     with pytest.raises(LayerError, match="Conv2d is not part of this VGG"):
         GradCAM(model, nn.Conv2d(3, 3, 1))
+
+
+@pytest.mark.parametrize("layer", [5, [], [3], [["conv"]]])
+def test_what_is_no_layer(pooled_linear, layer):
+    with pytest.raises(LayerError, match="a module"):
+        GradCAM(pooled_linear(), layer)
+
+
+@pytest.mark.parametrize("model", [None, "resnet50", lambda x: x])
+def test_what_is_no_model(model):
+    with pytest.raises(InputError, match=r"not an nn.Module: .*`m\.model`"):
+        GradCAM(model)
 
 
 def test_a_layer_without_a_grid(pooled_linear, images):

@@ -50,11 +50,20 @@ def test_grey_becomes_three_channels():
         (PHOTO.astype(np.int64) * 257, r"outside \[0, 255\]"),
         (np.zeros((2, 4, 4, 3)), "not a batch"),
         (np.zeros(5), r"\(5,\)"),
+        (PHOTO.astype(float), "floats up to 255.*divide it by 255"),
+        (PHOTO.astype(complex), "holds complex128"),
+        (Image.fromarray(PHOTO[..., 0].astype(np.uint16) * 200), r"outside \[0, 255\]"),
+        ("nowhere.png", "nowhere.png cannot be opened"),
     ],
 )
 def test_what_is_no_picture(bad, message):
     with pytest.raises(InputError, match=message):
         as_rgb(bad)
+
+
+def test_masks_and_deep_pictures():
+    assert as_rgb(np.array([[True, False]]))[0, :, 0].tolist() == [255, 0]
+    assert as_rgb(Image.fromarray(np.array([[0.5]], np.float32)))[0, 0].tolist() == [128] * 3
 
 
 def test_half_precision_tensors_become_arrays():

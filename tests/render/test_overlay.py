@@ -22,7 +22,7 @@ def test_colours_are_those_of_the_map():
 def test_opencv_maps_come_out_in_rgb(name):
     levels = np.arange(256, dtype=np.uint8)[None]
     blue_green_red = cv2.applyColorMap(levels, getattr(cv2, name))
-    for cmap in (name, getattr(cv2, name)):
+    for cmap in (name, name.lower(), getattr(cv2, name)):
         found = colorize(levels / 255, cmap)
         np.testing.assert_array_equal(found, blue_green_red[..., ::-1])
 
@@ -44,6 +44,10 @@ def test_the_map_is_resized_to_the_picture():
     [
         (lambda: overlay(PHOTO, RAMP, alpha=2), "alpha is 2"),
         (lambda: overlay(PHOTO, RAMP[None]), r"shape \(H, W\).*\(1, 3, 4\)"),
+        (lambda: overlay(PHOTO, RAMP * 20), "runs from 0 to 20"),
+        (lambda: overlay(PHOTO, RAMP * np.nan), "finite"),
+        (lambda: colorize(RAMP, vmin=1, vmax=1), "vmin=1"),
+        (lambda: get_cmap(True), "OpenCV has no colour map True"),
         (lambda: get_cmap("virridis"), "no colour map 'virridis'.*'viridis'"),
         (lambda: get_cmap("COLORMAP_JETT"), "no colour map 'COLORMAP_JETT'.*'COLORMAP_JET'"),
         (lambda: get_cmap(9999), "OpenCV has no colour map 9999"),
