@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from interpviz import BERTAttentionVisualizer
-from interpviz.attention import pattern_score
+from interpviz.attention import pattern_score, synthetic_attention
 from interpviz.zoo import load_model
 
 m = load_model("bert")
@@ -48,8 +48,9 @@ plt.show()
 #
 # Three rules are tried on every head of the model: look at the token before, look at the token
 # after, look at the first or last token, which carry no word.
-# [`pattern_score`][interpviz.attention.pattern_score] is 1 for a head that does nothing else, and 0
-# for one that looks everywhere alike.
+# [`pattern_score`][interpviz.attention.pattern_score] is 0 for a head that looks everywhere alike
+# and 1 for one that does nothing else. The first token has none before it, nor the last one after
+# it, so the first two rules cannot quite reach 1:
 
 ends = np.zeros((n, n), dtype=bool)
 ends[:, [0, -1]] = True
@@ -62,7 +63,11 @@ best = {}
 for rule, mask in rules.items():
     scores = pattern_score(weights, mask)
     best[rule] = divmod(int(scores.argmax()), heads)
-    print(f"{rule:<20} layer {best[rule][0]} head {best[rule][1]}: {scores.max():.2f}")
+    limit = pattern_score(synthetic_attention(mask), mask)
+    print(
+        f"{rule:<20} layer {best[rule][0]} head {best[rule][1]}: {scores.max():.2f} "
+        f"of at most {limit:.2f}"
+    )
 
 # %%
 # ## The head that looks back by one

@@ -35,7 +35,7 @@ with visualizer, torch.no_grad():
 
 weights = torch.stack([w[0] for w in visualizer.attention_maps.weights.values()]).cpu()
 layers, heads, n, _ = weights.shape
-following = m.tokenizer.decode(logits[0, -1].topk(3).indices.tolist()[:1])
+following = m.tokenizer.decode(logits[0, -1].argmax().item())
 print(f"{layers} layers, {heads} heads each, {n} tokens; most likely next: {following!r}")
 
 # %%
@@ -98,8 +98,7 @@ fig = visualizer.visualize_attention_head(weights[layer], tokens, head)
 plt.show()
 
 # %%
-# From the last token, the head looks at what followed the same word at the beginning, which is
-# what the model is about to write.
+# Where does the head look from the last token, and is it what the model is about to write?
 
 fig = visualizer.plot_attention_flow(weights[layer], tokens, n - 1, head_idx=head)
 plt.show()

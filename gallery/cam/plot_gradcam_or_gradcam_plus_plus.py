@@ -1,8 +1,9 @@
 """
 # Grad-CAM or Grad-CAM++?
 
-Grad-CAM gives each channel one weight for the whole picture. Grad-CAM++ gives each position its own
-and keeps only what raises the score. The difference shows when one class is there several times.
+Grad-CAM weighs a channel by its mean gradient. Grad-CAM++ weighs each position's gradient before
+it adds them up, and leaves out what lowers the score. The difference shows when a class is there
+several times.
 """
 
 # %%
@@ -84,13 +85,15 @@ print(f"Most is gained by the {gained} cup: {gains[gained]:+.2f} at its peak.")
 # weights below zero. And it divides each channel's weight by how much the channel is active
 # in all, so channels that fire on one thing count for more than channels that fire everywhere.
 #
-# With a single object both maps are nearly the same. Grad-CAM is the simpler one and easier to
-# reason about; take Grad-CAM++ when you count objects or want every part of one to show.
+# ## With a single object
+#
+# Grad-CAM is the simpler one and easier to reason about; take Grad-CAM++ when there are several
+# objects, or when every part of one should show. How much does the choice matter with one cup?
 
 single = m.preprocess(cup)[None]
 pair = [cam(single, "espresso")[0] for cam in methods.values()]
 fig = map_panels(m.view(cup), pair, list(methods), photo_title="one cup")
-describe(fig, "A photo of one cup with its Grad-CAM and its Grad-CAM++ map, which look alike.")
+describe(fig, "A photo of one cup with its Grad-CAM and its Grad-CAM++ map.")
 plt.show()
 
 # %%

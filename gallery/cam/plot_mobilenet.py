@@ -17,7 +17,7 @@ import torch
 from PIL import Image, ImageOps
 
 from interpviz import GradCAM, GradCAMPlusPlus
-from interpviz.cam.layers import layer_name
+from interpviz.cam import layer_name
 from interpviz.render import caption, describe, map_panels
 from interpviz.zoo import load_model, load_photo, photos
 

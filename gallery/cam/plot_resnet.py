@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 from PIL import Image, ImageOps
 
 from interpviz import GradCAM
-from interpviz.cam.layers import layer_name
+from interpviz.cam import layer_name
 from interpviz.render import caption, describe, map_panels
 from interpviz.zoo import load_model, load_photo, photos
 
@@ -93,9 +93,9 @@ for what, maps in found.items():
     print(f"{what:<20} {on_its_own(maps):4.0%} on its own object")
 
 # %%
-# Earlier stages can score well on a mosaic, since their fine grids do not spill over the border;
-# but their maps are scattered over edges. The output of the whole last stage is what the pooling,
-# and so the decision, gets: a map there leaves nothing out. That makes it the usual choice.
+# An earlier stage can score well on a mosaic, since its fine grid does not spill over the border.
+# The output of the whole last stage is what the pooling, and so the decision, gets: a map there
+# leaves nothing out. That makes it the usual choice.
 #
 # ## The weights and photos behind this page
 

@@ -1,8 +1,8 @@
 """
 # Three architectures, one photo
 
-ResNet, VGG and MobileNet look at the same photo and the same class. Where they agree, the evidence
-lies in the photo; where they differ, it lies in the network.
+ResNet, VGG and MobileNet look at the same photo and the same class. What do they agree on, and how
+much of a map is about the network rather than the photo?
 """
 
 # %%
@@ -72,9 +72,9 @@ for name, r in agreement.items():
 photo = load_photo("coffee")
 maps, titles = explain(photo, "espresso")
 common = maps.prod(0)
-common = common / common.max()
+common = common / common.max().clamp(min=1e-12)
 view = models["resnet"].view(photo)
-fig = map_panels(view, [maps.mean(0), common], ["mean", "all three agree"], photo_title="input")
+fig = map_panels(view, [maps.mean(0), common], ["mean", "product, scaled"], photo_title="input")
 caption(fig, weights)
 spots = [(values > 0.5).float().mean().item() for values in (maps.mean(0), common)]
 describe(

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from interpviz import GradCAM
-from interpviz.cam.layers import layer_name
+from interpviz.cam import layer_name
 from interpviz.render import caption, describe, map_panels
 from interpviz.zoo import load_model, load_photo, photos
 

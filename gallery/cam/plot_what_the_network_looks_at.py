@@ -53,11 +53,12 @@ for name in ["coffee", "grace_hopper"]:
 plt.show()
 
 # %%
-# ## How sure is the map itself?
+# ## On one scale
 #
-# Scaled maps hide how strong the evidence is. With `normalize=False` the maps keep the scale of
-# the class score, so two classes of one photo can be compared. Here all three maps share one
-# colour scale, and the weaker guesses look weaker.
+# Maps that are scaled one by one hide how strong the evidence is. With `normalize=False` they keep
+# the scale of the class score and can share one colour scale. The highest value of each map is
+# printed below; it need not follow the order of the probabilities, since a score is a sum over all
+# positions and has evidence against the class in it, which the map leaves out.
 
 from interpviz.render import describe, map_panels
 
@@ -74,6 +75,9 @@ fig = map_panels(
 peaks = ", ".join(f"{n} {v:.2f}" for n, v in zip(raw.names, raw.maps.amax((1, 2)).tolist()))
 describe(fig, f"The photo and its maps on one colour scale. Highest values: {peaks}.")
 plt.show()
+
+# %%
+print("highest values:", peaks)
 
 # %%
 # ## The weights and photos behind this page

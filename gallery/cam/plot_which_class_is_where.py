@@ -55,13 +55,10 @@ plt.show()
 # %%
 # ## A photo with two objects
 #
-# A photographer with a camera on a tripod. The network is sure of the tripod and gives the camera
-# next to nothing, and still knows where it is: a map does not depend on how likely its class is.
-#
-# Objects that go together share evidence, so the map of the camera covers part of the tripod too.
-# A contrast takes the shared part out. A target can be any function of the network's output, such
-# as the score of one class minus the score of another: *what speaks for the camera and against the
-# tripod?* It falls on the camera and the face behind it.
+# A photographer with a camera on a tripod. Objects that go together share evidence, so the map of
+# the camera covers part of the tripod too. A contrast takes the shared part out. A target can be
+# any function of the network's output, such as the score of one class minus the score of another:
+# *what speaks for the camera and against the tripod?*
 
 photo = load_photo("camera")
 x = m.preprocess(photo)[None]
@@ -83,6 +80,13 @@ plt.show()
 
 for name, share in upper.items():
     print(f"{name:<20} {share:4.0%} of the map in the upper half")
+
+# %%
+# A map can be drawn for any class, however unlikely. The network gives:
+
+found = cam.class_maps(x, [tripod, camera])
+for name, probability in zip(found.names, found.probabilities):
+    print(f"{name:<20} {probability:6.1%}")
 
 # %%
 # ## The weights and photos behind this page

@@ -15,8 +15,7 @@ import matplotlib.pyplot as plt
 from PIL import Image, ImageOps
 
 from interpviz import GradCAM
-from interpviz.cam import find_target_layer
-from interpviz.cam.layers import layer_name
+from interpviz.cam import find_target_layer, layer_name
 from interpviz.render import describe, map_panels
 from interpviz.zoo import load_model, load_photo, photos
 
@@ -33,7 +32,7 @@ view = m.view(mosaic)
 # Any layer can be given by its dotted name, as `model.named_modules()` lists it.
 # [`class_maps`][interpviz.cam.CAM.class_maps] explains both classes with one forward pass.
 
-layers = ["blocks.0", "blocks.2", "blocks.4", "blocks.5", "bn2"]
+layers = ["blocks.1", "blocks.2", "blocks.4", "blocks.5", "bn2"]
 classes = ["tiger cat", "espresso"]
 maps = {name: GradCAM(m.model, name).class_maps(x, classes).maps for name in layers}
 
@@ -42,12 +41,13 @@ describe(fig, f"A cat above a cup, and the map for espresso at {len(layers)} lay
 plt.show()
 
 # %%
-# The early map follows edges, wherever they are. The late map covers the object and leaves the rest
-# alone. It is coarse, since its grid has few positions, but it is the one closest to the decision.
+# Early maps are fine and scattered; the last one is coarse, since its grid has few positions, and
+# closest to the decision.
 #
 # ## How much of each map falls on its own object?
 #
-# Half would be chance.
+# Half would be chance. A layer can be below it: what happens behind the layer is not linear, and a
+# gradient knows it only near this one picture.
 
 shares = {}
 for name in layers:
@@ -75,8 +75,7 @@ print(f"highest for both together: {best}")
 # Without a `target_layer` the last layer with a grid is taken. Pooling only blurs the grid, so it
 # is skipped. [`find_target_layer`][interpviz.cam.find_target_layer] tells which layer that is.
 
-device = next(m.model.parameters()).device
-found = find_target_layer(m.model, x[None].to(device))
+found = find_target_layer(m.model, x[None])
 print("found:", layer_name(m.model, found))
 
 # %%

@@ -121,10 +121,10 @@ for name, who in found.items():
     print(f"{name:<8} {who}")
 
 # %%
-# Near and far are both worth knowing. A local and a global head are easy to find: neighbours
-# matter in language, and a few tokens serve as meeting points. A dilated head is not: a score
-# close to zero means that no head leaves out every second token. Dilation saves entries; nothing
-# in language asks for it.
+# Near and far are both worth knowing. A score near 1 means that a head learned the pattern by
+# itself. For *global* that can mean less than it seems: a head that rests on the first or last
+# token of every row has the columns of the mask and none of its rows. A score near 0 means that no
+# head comes close; the mask then saves entries in a way that this model did not ask for.
 #
 # ## The weights behind this page
 

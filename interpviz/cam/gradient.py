@@ -35,7 +35,7 @@ class GradCAM(CAM):
 
 
 class GradCAMPlusPlus(CAM):
-    r"""Grad-CAM++: every position has its own weight, so several objects all show.
+    r"""Grad-CAM++: gradients are weighed position by position, so several objects all show.
 
     A channel's weight is the sum, over the positions where the gradient g is not zero, of
     `relu(g) / (2 + S * g)`, where S is the sum of the channel's activations. This is equation 19 of
