@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
-from packaging.version import Version
 from torch import nn
 
 SIZES = {
@@ -45,8 +44,6 @@ def decoder(kind: str, **kwargs: Any) -> Any:
 
 
 def t5() -> Any:
-    if Version(tf.__version__) < Version("5.17"):
-        pytest.skip("T5 takes part in the attention interface from transformers 5.17 on")
     torch.manual_seed(0)
     config = tf.T5Config(
         d_model=32, d_kv=8, num_layers=2, num_heads=4, d_ff=64, vocab_size=100, pad_token_id=0
