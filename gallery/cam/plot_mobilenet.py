@@ -11,6 +11,9 @@ at the end of a block has to deal with values below zero. Does it still find the
 # [`load_model`][interpviz.zoo.load_model] gives MobileNetV3-Large with its well-known ImageNet
 # weights where a hub is in reach, a small trained MobileNetV2 otherwise. Each caption says which
 # one drew the figure.
+#
+# A small network has learned these photos by heart, and from few others. Where its map lies beside
+# the object, that is what it learned: a map tells about the network, not about the photo.
 
 import matplotlib.pyplot as plt
 import torch

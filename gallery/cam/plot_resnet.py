@@ -11,6 +11,9 @@ matter where inside the stage one looks?
 # [`load_model`][interpviz.zoo.load_model] gives the best ResNet in reach: ResNet-50 with its
 # well-known ImageNet weights where a hub is, a small trained ResNet-18 otherwise. Each caption says
 # which one drew the figure.
+#
+# A small network has learned these photos by heart, and from few others. Where its map lies beside
+# the object, that is what it learned: a map tells about the network, not about the photo.
 
 import matplotlib.pyplot as plt
 from PIL import Image, ImageOps

@@ -10,6 +10,9 @@ it and keeps only the largest of four values. How much of the map does that cost
 #
 # [`load_model`][interpviz.zoo.load_model] gives VGG-16 with its well-known ImageNet weights where a
 # hub is in reach, a small trained VGG-11 otherwise. Each caption says which one drew the figure.
+#
+# A small network has learned these photos by heart, and from few others. Where its map lies beside
+# the object, that is what it learned: a map tells about the network, not about the photo.
 
 import matplotlib.pyplot as plt
 import torch
