@@ -196,6 +196,7 @@ def save_student(model: nn.Module, info: StudentInfo, path: Path) -> None:
     # One entry: safetensors writes several in an order that changes from run to run.
     header = {"interpviz": json.dumps(asdict(info), sort_keys=True)}
     save_file(quantise(model.state_dict()), path, metadata=header)
+    path.chmod(0o644)  # safetensors writes files that only their owner may read
 
 
 def load_student(name: str, path: Path | None = None) -> tuple[nn.Module, StudentInfo]:

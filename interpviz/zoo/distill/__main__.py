@@ -64,6 +64,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--rate", type=float, help="the highest learning rate")
     add("--seed", type=int, help="seed of weights and chance")
     add("--device", help="cpu, cuda, ... (default: the fastest there is)")
+    add("--note", default="", help="what the card must say beside the recipe, in a sentence")
     add("--only-card", action="store_true", help="measure the weights that are there")
     return parser.parse_args(arguments)
 
@@ -128,7 +129,7 @@ def train_student(
     run = train(start(recipe, device), store, recipe, options.work / f"{name}.pt")
     info = StudentInfo(
         architecture=name,
-        recipe=describe(recipe, run, len(store.free)),
+        recipe=f"{describe(recipe, run, len(store.free))} {options.note}".strip(),
         seconds=round(run.seconds),
         device=device_name(device),
         train_size=recipe.size,

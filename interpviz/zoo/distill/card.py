@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 from interpviz.zoo.distill.data import (
     FREE_PHOTOS,
     KEPT_OUT_RULE,
-    TEACHER,
     TEACHER_SIZE,
     Split,
     free_photo,
@@ -54,6 +54,8 @@ class Figures:
         counts: How many training photos, and how many kept out.
         ranks: The free photos.
         pointing: The grid pointing game: for each side of a mosaic in pixels, the share.
+        size: Side in pixels of the inputs that the student is meant for; ranks at this size
+            count, those at others are for information.
     """
 
     train: Agreement
@@ -63,14 +65,14 @@ class Figures:
     counts: tuple[int, int]
     ranks: list[FreeRank]
     pointing: dict[int, float]
+    size: int
 
     def misses(self) -> list[str]:
         """The bars that are not met, each as a sentence; empty where all are."""
         lines = [
-            f"{row.photo}: rank {rank} at {size} pixels, not {RANK_BAR} or better."
+            f"{row.photo}: rank {row.ranks[self.size]}, not {RANK_BAR} or better."
             for row in self.ranks
-            for size, rank in row.ranks.items()
-            if row.right and rank > RANK_BAR
+            if row.right and row.ranks[self.size] > RANK_BAR
         ]
         lines += [
             f"Grid pointing on {side} pixels: {share:.2f}, below {POINTING_BAR:.2f}."
@@ -113,6 +115,7 @@ def measure(model: nn.Module, info: StudentInfo, split: Split, device: torch.dev
         (len(train), len(kept_out)),
         ranks,
         pointing,
+        info.size,
     )
 
 
@@ -151,10 +154,74 @@ def _rank_table(ranks: Sequence[FreeRank], categories: Sequence[str]) -> str:
     return _table(head + [f"rank at {size} px" for size in sizes], rows)
 
 
-def _rules() -> str:
-    return "\n".join(
-        f"- `{name}`: {', '.join(classes.values())}" for name, classes in FREE_PHOTOS.items()
+def _fill(text: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _intro(info: StudentInfo) -> str:
+    origin = _fill(
+        "This page is written by `python -m interpviz.zoo.distill`; all figures are measured with "
+        f"the restored int8 weights, on inputs of {info.size} pixels where no other size is named."
     )
+    title = f"# {info.architecture}: a small student"
+    return "\n\n".join([title, NOT_FOR_USE, _fill(TRAINED_ON_GALLERY), origin])
+
+
+def _data(figures: Figures) -> str:
+    train, kept_out = figures.counts
+    return _fill(
+        f"{train} photos of a folder of {train + kept_out} ImageNet sample images, for research "
+        f"use; {KEPT_OUT_RULE} ({kept_out} photos). The folder is not shipped. Also the free "
+        f"photos {', '.join(f'`{name}`' for name in FREE_PHOTOS)} of scikit-image, scikit-learn "
+        "and Matplotlib. No label was used: the student learned the answers of EfficientNet-Lite0."
+    )
+
+
+def _recipe(info: StudentInfo, size: int) -> str:
+    file = _fill(
+        f"The file holds {size / 1e6:.1f} MB: int8 weights with one scale for each output channel; "
+        f"biases and batch normalisation in float32. Inputs: short side "
+        f"{round(info.size / info.crop)}, centre crop {info.size}, bicubic, mean {info.mean}, "
+        f"standard deviation {info.std}."
+    )
+    time = f"Training took {info.seconds:,} seconds on: {info.device}."
+    return "\n\n".join([_fill(info.recipe), time, file])
+
+
+def _agreement(figures: Figures) -> str:
+    words = _fill(
+        "Top-1: the student's first class is the teacher's. Top-5: the teacher's first class is "
+        "among the student's first five. The constant answer is the mean of the teacher's "
+        "probabilities on the training photos, the best constant there is by KL divergence. The "
+        "classes of the photos kept out are for the most part in no training photo."
+    )
+    return f"{words}\n\n{_agreement_table(figures)}"
+
+
+def _free(figures: Figures, categories: Sequence[str]) -> str:
+    words = "The rank that the student gives to the teacher's first class. A right answer is:"
+    rules = [f"- `{name}`: {', '.join(known.values())}" for name, known in FREE_PHOTOS.items()]
+    return "\n\n".join([words, "\n".join(rules), _rank_table(figures.ranks, categories)])
+
+
+def _pointing(info: StudentInfo, figures: Figures) -> str:
+    words = _fill(
+        f"Grad-CAM at `{info.feature_layer}` on every mosaic of four of the free photos whose "
+        "teacher's class is a right answer; the mean share of the positive mass that lies in the "
+        "quarter of the class."
+    )
+    rows = [[f"{side} px", f"{share:.3f}", "0.25"] for side, share in figures.pointing.items()]
+    return words + "\n\n" + _table(["side of the mosaic", "in the right quarter", "chance"], rows)
+
+
+def _bars(figures: Figures) -> str:
+    misses = figures.misses()
+    words = _fill(
+        "On each free photo that the teacher gets right, the teacher's class is to be among the "
+        f"first {RANK_BAR} at {figures.size} pixels; in the grid pointing game the share is to be "
+        f"{POINTING_BAR:.2f} or more. {'Not met:' if misses else 'All are met.'}"
+    )
+    return words + ("\n\n" + "\n".join(f"- {line}" for line in misses) if misses else "")
 
 
 def render_card(info: StudentInfo, figures: Figures, categories: Sequence[str], size: int) -> str:
@@ -169,67 +236,16 @@ def render_card(info: StudentInfo, figures: Figures, categories: Sequence[str], 
     Returns:
         Markdown.
     """
-    misses = figures.misses()
-    bars = "All are met." if not misses else "Not met:\n\n" + "\n".join(f"- {m}" for m in misses)
-    pointing = _table(
-        ["side of the mosaic", "share in the right quarter", "chance"],
-        [[f"{side} px", f"{share:.3f}", "0.25"] for side, share in figures.pointing.items()],
-    )
-    return f"""# {info.architecture}: a small student
-
-{NOT_FOR_USE}
-
-{TRAINED_ON_GALLERY}
-
-This page is written by `python -m interpviz.zoo.distill`; all figures are measured with the
-restored int8 weights, on inputs of {info.size} pixels where no other size is named.
-
-## Data
-
-{figures.counts[0]} photos of a folder of {sum(figures.counts)} ImageNet sample images, at most one
-a class, for research use; {KEPT_OUT_RULE} ({figures.counts[1]} photos). The folder is not shipped.
-Also the free photos {", ".join(f"`{name}`" for name in FREE_PHOTOS)} of scikit-image, scikit-learn
-and Matplotlib. No label was used: the student learned the answers of {TEACHER}.
-
-## Recipe
-
-{info.recipe}
-
-Training took {info.seconds:,} seconds on: {info.device}.
-
-The file holds {size / 1e6:.1f} MB: int8 weights with one scale for each output channel; biases and
-batch normalisation in float32. Inputs: short side {round(info.size / info.crop)}, centre crop
-{info.size}, bicubic, mean {info.mean}, standard deviation {info.std}.
-
-## Agreement with the teacher
-
-Top-1: the student's first class is the teacher's. Top-5: the teacher's first class is among the
-student's first five. The constant answer is the mean of the teacher's probabilities on the training
-photos, the best constant there is by KL divergence. The classes of the photos kept out are for the
-most part in no training photo.
-
-{_agreement_table(figures)}
-
-## Free photos
-
-The rank that the student gives to the teacher's first class. A right answer is one of these:
-
-{_rules()}
-
-{_rank_table(figures.ranks, categories)}
-
-## Grid pointing game
-
-Grad-CAM at `{info.feature_layer}` on every mosaic of four of the free photos whose teacher's class
-is a right answer; the mean share of the positive mass that lies in the quarter of the class.
-
-{pointing}
-
-## Bars
-
-On each free photo that the teacher gets right, the teacher's class among the first {RANK_BAR}; in
-the grid pointing game, {POINTING_BAR:.2f} or more. {bars}
-"""
+    sections = {
+        "Data": _data(figures),
+        "Recipe": _recipe(info, size),
+        "Agreement with the teacher": _agreement(figures),
+        "Free photos": _free(figures, categories),
+        "Grid pointing game": _pointing(info, figures),
+        "Bars": _bars(figures),
+    }
+    parts = [_intro(info), *(f"## {head}\n\n{text}" for head, text in sections.items())]
+    return "\n\n".join(parts) + "\n"
 
 
 def write_card(
