@@ -18,8 +18,9 @@ from interpviz.zoo import load_model, load_photo, photos
 
 families = ["resnet", "vgg", "mobilenet"]
 models = {family: load_model(family) for family in families}
-weights = "Weights: " + "; ".join(
-    m.provenance.caption.removeprefix("Weights: ") for m in models.values()
+weights = "Weights: " + ", ".join(
+    f"{m.provenance.architecture} ({m.provenance.source} {m.provenance.version})"
+    for m in models.values()
 )
 
 
