@@ -71,6 +71,20 @@ class CAM(ABC):
         self.target_layers = [] if target_layer is None else get_layers(self.model, target_layer)
         self._names = [layer_name(self.model, layer) for layer in self.target_layers]
 
+    @staticmethod
+    def from_name(name: str) -> type[CAM]:
+        """The class of a method, such as `CAM.from_name("gradcam++")(model, "layer4")`.
+
+        Args:
+            name: One of [`methods()`][interpviz.cam.methods].
+
+        Raises:
+            InputError: There is no such method; the nearest ones are named.
+        """
+        from interpviz.cam.registry import get_method
+
+        return get_method(name)
+
     @abstractmethod
     def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
         """Make a map, before its ReLU, from one layer.

@@ -71,3 +71,94 @@ class GradCAMPlusPlus(CAM):
         denominator = torch.where(denominator.abs() < self.NEAR_ZERO, floor, denominator)
         weights = (gradient.relu() / denominator).sum((2, 3))
         return torch.einsum("nc,nchw->nhw", weights, activation)
+
+
+class HiResCAM(CAM):
+    r"""Gradient times activation at every position, with nothing averaged.
+
+    The map is `ReLU(sum over k of g_k * A_k)`, position by position. Where the head behind the
+    layer is linear, the sum of the map before its ReLU is the part of the score that the layer
+    gives, which Grad-CAM guarantees only for heads that pool by the mean.
+
+    Use it when the map must show nothing but what the network computed with.
+
+    Paper: Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of
+    convolutional neural networks", 2020 (arXiv:2011.08891).
+
+    Examples:
+        >>> import torch
+        >>> from torchvision.models import resnet18
+        >>> HiResCAM(resnet18().eval(), "layer4")(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 64, 64])
+    """
+
+    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return (activation * gradient).sum(1)
+
+
+class ElementWiseCAM(CAM):
+    r"""Gradient times activation, each product cut at zero before the channels are added.
+
+    The map is `sum over k of ReLU(g_k * A_k)`: evidence for the class, from which no channel's
+    evidence against it is subtracted.
+
+    Use it when HiResCAM shows too little, because channels cancel each other out.
+
+    Known from: Gildenblat and contributors, "PyTorch library for CAM methods", 2021.
+
+    Examples:
+        >>> import torch
+        >>> from torchvision.models import resnet18
+        >>> ElementWiseCAM(resnet18().eval(), "layer4")(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 64, 64])
+    """
+
+    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return (activation * gradient).relu().sum(1)
+
+
+class XGradCAM(CAM):
+    r"""Grad-CAM with weights that add up to the score they explain.
+
+    A channel's weight is its gradient averaged with its own activation:
+    `sum of g_k * A_k / sum of A_k`. A channel whose activations add up to zero has the weight 0.
+
+    Use it when weak but spread-out channels should not count as much as strong ones.
+
+    Paper: Fu, Hu, Dong, Guo, Gao and Li, "Axiom-based Grad-CAM: Towards Accurate Visualization and
+    Explanation of CNNs", BMVC 2020.
+
+    Examples:
+        >>> import torch
+        >>> from torchvision.models import resnet18
+        >>> XGradCAM(resnet18().eval(), "layer4")(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 64, 64])
+    """
+
+    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        total = activation.sum((2, 3))
+        weighed = (activation * gradient).sum((2, 3))
+        weights = torch.where(total != 0, weighed / torch.where(total != 0, total, 1.0), 0.0)
+        return torch.einsum("nc,nchw->nhw", weights, activation)
+
+
+class LayerCAM(CAM):
+    r"""Each position weighted by its own positive gradient.
+
+    The map is `ReLU(sum over k of ReLU(g_k) * A_k)`. It stays sharp at early layers, where one
+    weight for a whole channel means little.
+
+    Use it when you want fine maps, at early layers or fused over several.
+
+    Paper: Jiang, Zhang, Hou, Cheng and Wei, "LayerCAM: Exploring Hierarchical Class Activation Maps
+    for Localization", IEEE Transactions on Image Processing 2021.
+
+    Examples:
+        >>> import torch
+        >>> from torchvision.models import resnet18
+        >>> LayerCAM(resnet18().eval(), ["layer3", "layer4"])(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 64, 64])
+    """
+
+    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return (activation * gradient.relu()).sum(1)

@@ -1,0 +1,59 @@
+"""The methods by name."""
+
+from __future__ import annotations
+
+import re
+
+from interpviz.cam.base import CAM
+from interpviz.cam.gradient import (
+    ElementWiseCAM,
+    GradCAM,
+    GradCAMPlusPlus,
+    HiResCAM,
+    LayerCAM,
+    XGradCAM,
+)
+from interpviz.cam.projection import EigenCAM, EigenGradCAM
+from interpviz.errors import InputError, nearest
+
+_METHODS: dict[str, type[CAM]] = {
+    "gradcam": GradCAM,
+    "gradcam++": GradCAMPlusPlus,
+    "hirescam": HiResCAM,
+    "elementwisecam": ElementWiseCAM,
+    "xgradcam": XGradCAM,
+    "layercam": LayerCAM,
+    "eigencam": EigenCAM,
+    "eigengradcam": EigenGradCAM,
+}
+
+
+def methods() -> list[str]:
+    """The names of all methods, as [`CAM.from_name`][interpviz.cam.CAM.from_name] takes them."""
+    return list(_METHODS)
+
+
+def get_method(name: str) -> type[CAM]:
+    """The class of a method.
+
+    Args:
+        name: One of `methods()`; case, spaces, hyphens and underscores do not matter, and
+            `plusplus` is `++`.
+
+    Returns:
+        The class, to be called as [`GradCAM`][interpviz.cam.GradCAM] is.
+
+    Raises:
+        InputError: There is no such method; the nearest ones are named.
+
+    Examples:
+        >>> get_method("Grad-CAM++").__name__
+        'GradCAMPlusPlus'
+    """
+    plain = re.sub(r"[\s_-]", "", name.lower()).replace("plusplus", "++")
+    if plain not in _METHODS:
+        raise InputError(
+            f"There is no method {name!r}. {nearest(plain, _METHODS)} "
+            f"All are: {', '.join(_METHODS)}."
+        )
+    return _METHODS[plain]
