@@ -85,7 +85,8 @@ def follow_model(images: Tensor, model: nn.Module) -> Tensor:
             f"The images are {images.dtype}: the model's own preprocessing must turn them into "
             "normalised floating-point numbers first."
         )
-    if not torch.isfinite(images).all():
+    # One sum is several times as quick as a look at every value, and rarely misleads.
+    if not torch.isfinite(images.sum()) and not torch.isfinite(images).all():
         bad = (~torch.isfinite(images)).flatten(1).any(1).nonzero()[:, 0].tolist()
         raise InputError(
             f"Image {bad[0]} has NaN or infinite values ({len(bad)} of {len(images)} images do): "

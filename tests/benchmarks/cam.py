@@ -11,6 +11,8 @@ neither times nor whether two libraries agree.
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -118,9 +120,19 @@ def peak_growth(run: Callable[[], object]) -> float | None:
         line = next(row for row in status.read_text().splitlines() if row.startswith(field))
         return int(line.split()[1])
 
+    # Freed memory goes back first, so that no contender lives on what another one left.
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    reset.write_text("5")
     start = kib("VmRSS")
     run()
     return (kib("VmHWM") - start) / 1024
+
+
+def on_one_scale(maps: Tensor) -> Tensor:
+    """Maps from 0 to 1 each, since some libraries return no others."""
+    lowest = maps.flatten(1).amin(1)[:, None, None]
+    return share_of_maximum(maps - lowest)
 
 
 def compare(name: str, batch: int, repeats: int) -> None:
@@ -132,7 +144,7 @@ def compare(name: str, batch: int, repeats: int) -> None:
     layer = get_target_layer(model, MODELS[name])
     images = torch.randn(batch, 3, 224, 224)
     runs = {label: make(model, layer) for label, make in CONTENDERS.items()}
-    maps = {label: share_of_maximum(run(images).float()) for label, run in runs.items()}
+    maps = {label: on_one_scale(run(images).float()) for label, run in runs.items()}
     times: dict[str, list[float]] = {label: [] for label in runs}
     for _ in range(repeats):
         for label, run in runs.items():
