@@ -36,7 +36,7 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     Returns:
         `"Did you mean 'a', 'b'?"`, or an empty string where nothing is near.
     """
-    known = list(known)
+    known, name = list(known), str(name)
     lowered = {k.lower(): k for k in reversed(known)}
     near = get_close_matches(name.lower(), lowered, n=n, cutoff=0.5)
     return f"Did you mean {', '.join(repr(lowered[k]) for k in near)}?" if near else ""

@@ -63,7 +63,9 @@ best = {}
 for rule, mask in rules.items():
     scores = pattern_score(weights, mask)
     best[rule] = divmod(int(scores.argmax()), heads)
-    limit = pattern_score(synthetic_attention(mask), mask)
+    perfect = synthetic_attention(mask)
+    perfect[~mask.any(1)] = 1 / n  # a token without a target looks everywhere alike
+    limit = pattern_score(perfect, mask)
     print(
         f"{rule:<20} layer {best[rule][0]} head {best[rule][1]}: {scores.max():.2f} "
         f"of at most {limit:.2f}"

@@ -15,6 +15,7 @@ at the end of a block has to deal with values below zero. Does it still find the
 # A small network has learned these photos by heart, and from few others. Where its map lies beside
 # the object, that is what it learned: a map tells about the network, not about the photo.
 
+# mkdocs_gallery_thumbnail_number = 4
 import matplotlib.pyplot as plt
 import torch
 from PIL import Image, ImageOps
@@ -58,8 +59,7 @@ for what, values in (("last block", block), ("wide layer", wide)):
 # ## Which layer, and why that one
 #
 # Grad-CAM weighs each channel once, so values below zero turn a channel's meaning around at some
-# positions. Grad-CAM++ divides by a sum that can come near zero there. At the wide layer neither is
-# a problem.
+# positions. Grad-CAM++ divides by a sum that can come near zero there. Does it show?
 
 classes = ["missile", "espresso"]
 half = x.shape[-1] // 2
@@ -85,6 +85,10 @@ plt.show()
 for title in titles:
     print(title.replace("\n", ", "))
 print("the zoo's choice:", layer_name(m.model, m.target_layer))
+
+# %%
+# The zoo takes the wide layer, since its output is what the pooling, and so the decision, gets. The
+# numbers are of one picture: they tell where to look twice, not which method is better.
 
 # %%
 # ## The weights and photos behind this page

@@ -11,6 +11,7 @@ picture, both methods, ResNet, VGG and MobileNet.
 # Three copies of one photo in three sizes. A map that is fair to all of them has about the same
 # peak in each.
 
+# mkdocs_gallery_thumbnail_number = 3
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image, ImageOps
@@ -74,6 +75,7 @@ for offset, title in zip((-0.2, 0.2), methods):
     ax.bar_label(bars, fmt="%.2f")
 ax.set(xticks=range(len(names)), xticklabels=names, ylabel="peak in the weakest cup", ylim=(0, 1.1))
 ax.legend()
+caption(fig, "Weights: those named below the maps above, in the same order.")
 gains = {name: min(peaks[name, "Grad-CAM++"]) - min(peaks[name, "Grad-CAM"]) for name in names}
 listing = ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items())
 describe(fig, f"Bars for both methods and three networks. Gain of Grad-CAM++: {listing}.")

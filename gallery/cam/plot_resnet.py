@@ -15,6 +15,7 @@ matter where inside the stage one looks?
 # A small network has learned these photos by heart, and from few others. Where its map lies beside
 # the object, that is what it learned: a map tells about the network, not about the photo.
 
+# mkdocs_gallery_thumbnail_number = 4
 import matplotlib.pyplot as plt
 from PIL import Image, ImageOps
 
@@ -96,7 +97,8 @@ for what, maps in found.items():
     print(f"{what:<20} {on_its_own(maps):4.0%} on its own object")
 
 # %%
-# An earlier stage can score well on a mosaic, since its fine grid does not spill over the border.
+# An earlier stage, or the part before the addition, can score as well or better on a mosaic: its
+# map is sharper, since it leaves out what the shortcut carries, or its grid is finer.
 # The output of the whole last stage is what the pooling, and so the decision, gets: a map there
 # leaves nothing out. That makes it the usual choice.
 #

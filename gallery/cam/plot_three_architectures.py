@@ -8,6 +8,7 @@ much of a map is about the network rather than the photo?
 # %%
 # ## One photo, one class, three networks
 
+# mkdocs_gallery_thumbnail_number = 3
 import matplotlib.pyplot as plt
 import torch
 from torch.nn import functional as F
@@ -65,10 +66,20 @@ print(
 for name, r in agreement.items():
     print(f"{name:<10}" + "".join(f"{r[i, j].item():20.2f}" for i, j in [(0, 1), (0, 2), (1, 2)]))
 
+lowest = min(
+    (r[i, j].item(), name) for name, r in agreement.items() for i, j in [(0, 1), (0, 2), (1, 2)]
+)
+print(f"least alike: {lowest[0]:.2f}, for {lowest[1]}")
+
 # %%
+# All three are sure of the same class and look at the same pixels. What differs between their maps
+# is therefore about the networks: the lower the correlation, the less a single map says about the
+# photo. Small networks that learned these photos by heart can rest on a background or a border.
+#
 # ## What all three agree on
 #
-# The product of the maps keeps only what is bright in every one.
+# The product of the maps keeps only what is bright in every one. It is scaled to its own maximum,
+# so it looks as strong as the others even where they hardly agree.
 
 photo = load_photo("coffee")
 maps, titles = explain(photo, "espresso")

@@ -14,6 +14,7 @@ it and keeps only the largest of four values. How much of the map does that cost
 # A small network has learned these photos by heart, and from few others. Where its map lies beside
 # the object, that is what it learned: a map tells about the network, not about the photo.
 
+# mkdocs_gallery_thumbnail_number = 4
 import matplotlib.pyplot as plt
 import torch
 from PIL import Image, ImageOps

@@ -12,7 +12,7 @@ from interpviz.attention import fallback, kernels, modules
 from interpviz.attention.layers import chosen_layers, unwrapped
 from interpviz.attention.maps import AttentionMaps, LayerWeights, as_token_lists
 from interpviz.device import placement
-from interpviz.errors import AttentionError, troubleshooting
+from interpviz.errors import AttentionError, InputError, troubleshooting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -165,6 +165,11 @@ def _arguments(model: nn.Module, inputs: Any) -> tuple[list[Any], dict[str, Any]
             return value
         return value.to(device, dtype) if value.is_floating_point() else value.to(device)
 
+    if isinstance(inputs, str):
+        raise InputError(
+            "The inputs are text, but a model takes token ids: pass "
+            'tokenizer(text, return_tensors="pt").'
+        )
     if isinstance(inputs, Mapping):
         return [], {name: placed(value) for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from interpviz.attention import fallback, kernels, modules
 from interpviz.errors import AttentionError, LayerError, nearest, troubleshooting
 
@@ -17,9 +19,17 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
     Args:
         model: Any module.
+
+    Raises:
+        AttentionError: It is none.
     """
     from torch import nn
 
+    if not isinstance(model, nn.Module):
+        raise AttentionError(
+            f"The model is a {type(model).__name__}, not an nn.Module: pass the network, of a zoo "
+            "model `m.model`."
+        )
     while True:
         inner = getattr(model, "_orig_mod", None)
         if inner is None and isinstance(
@@ -79,7 +89,7 @@ def chosen_layers(
     layers = attention_layers(model)
     if wanted is None:
         return layers
-    if isinstance(wanted, (str, int)):
+    if not isinstance(wanted, Sequence) or isinstance(wanted, str):
         wanted = [wanted]
     if not wanted:
         raise LayerError("The list of layers is empty: name at least one, or pass None for all.")
@@ -89,7 +99,9 @@ def chosen_layers(
 
 def _matches(model: nn.Module, names: list[str], wanted: str | int) -> Iterable[str]:
     """The attention layers that one name or index means."""
-    if isinstance(wanted, int):
+    if not isinstance(wanted, str | int | np.integer) or isinstance(wanted, bool):
+        raise LayerError(f"A layer is given by its dotted name or its index, not by {wanted!r}.")
+    if not isinstance(wanted, str):
         if not -len(names) <= wanted < len(names):
             raise LayerError(
                 f"There is no attention layer {wanted}: {type(model).__name__} has {len(names)}, "
@@ -104,8 +116,11 @@ def _matches(model: nn.Module, names: list[str], wanted: str | int) -> Iterable[
             f"'{wanted}' of {type(model).__name__} holds no attention layer. "
             f"{nearest(wanted, names) or f'The first that does is {names[0]!r}.'}"
         )
-    hint = nearest(wanted, [*names, *_blocks(names)]) or f"The first is {names[0]!r}."
-    raise LayerError(f"{type(model).__name__} has no layer {wanted!r}. {hint}")
+    hint = nearest(wanted, [*names, *_blocks(names)])
+    raise LayerError(
+        f"{type(model).__name__} has no layer {wanted!r}. {hint} It has {len(names)} attention "
+        f"layers, {names[0]!r} to {names[-1]!r}.".replace("  ", " ")
+    )
 
 
 def _blocks(names: Iterable[str]) -> list[str]:

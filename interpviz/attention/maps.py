@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from interpviz.errors import LayerError, nearest
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class LayerWeights(Mapping[str, "Tensor"]):
             LayerError: No captured layer answers to it, or several do.
         """
         names = list(self._weights)
-        if isinstance(layer, int):
+        if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
             if not -len(names) <= layer < len(names):
                 raise LayerError(
                     f"There is no layer {layer}: {len(names)} layers were captured, "

@@ -158,8 +158,8 @@ def pattern_score(
     r"""How closely each head follows a pattern, beyond what an even spread would give.
 
     Let s be the share of its attention that a head puts inside the pattern, as a mean over its
-    queries, and u the share that a head would put there that spreads evenly over all keys it can
-    see. The score is
+    queries (those without any weight left out), and u the share that a head would put there that
+    spreads evenly over all keys it can see. The score is
 
     `(s - u) / (1 - u)`,
 

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interpviz.attention.maps import AttentionMaps
 from interpviz.errors import InputError
 from interpviz.render.labels import values_of
 from interpviz.render.tokens import clean_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+_PADDING = {"[PAD]", "<pad>", "<|pad|>"}
 
 
 def heads_of_one(attention_weights: Any) -> np.ndarray:
@@ -68,17 +72,32 @@ def sequence_of(weights: Tensor, batch_index: int | None, layer: str) -> Tensor:
     return weights[index]
 
 
+def real_queries(tokens: Sequence[str]) -> np.ndarray:
+    """Which tokens are no padding, whose attention means nothing.
+
+    Args:
+        tokens: One token a query.
+
+    Returns:
+        Shape `(query,)`, bool; all True where there is nothing but padding.
+    """
+    real = np.array([token not in _PADDING for token in tokens])
+    return real if real.any() else np.ones(len(tokens), dtype=bool)
+
+
 def strongest_link(head: np.ndarray, tokens: Sequence[str], keys: Sequence[str]) -> str:
-    """A sentence about the strongest link between two positions, for the alternative text.
+    """A sentence about the strongest link of a head, for the alternative text.
 
     Args:
         head: Shape `(query, key)`.
         tokens: One token a query.
         keys: One token a key.
     """
-    # In a causal head the first token has no choice but itself, so self-links are passed over.
+    links = np.where(real_queries(tokens)[:, None], head, -1.0)
+    # In a causal head the first token has no choice but itself, and says nothing by it.
     square = head.shape[0] == head.shape[1] and head.size > 1
-    links = np.where(np.eye(len(head), dtype=bool), -1.0, head) if square else head
+    if square and not np.triu(head, 1).any():
+        links[0] = -1.0
     query, key = np.unravel_index(int(links.argmax()), head.shape)
     return (
         f"The strongest link goes from {clean_tokens(tokens)[query]!r} to "
@@ -88,6 +107,8 @@ def strongest_link(head: np.ndarray, tokens: Sequence[str], keys: Sequence[str])
 
 def _one_layer(attention_weights: Any) -> Any:
     """Refuse the weights of all layers where those of one are meant."""
+    if isinstance(attention_weights, AttentionMaps):
+        attention_weights = attention_weights.weights
     if isinstance(attention_weights, Mapping) or (
         isinstance(attention_weights, (tuple, list))
         and any(hasattr(w, "shape") for w in attention_weights)

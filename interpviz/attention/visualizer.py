@@ -12,7 +12,7 @@ from interpviz.attention.capture import AttentionCapture
 from interpviz.attention.fallback import attentions_from_output
 from interpviz.attention.layers import attention_layers, unwrapped
 from interpviz.attention.maps import AttentionMaps
-from interpviz.attention.selection import heads_of_one, sequence_of, strongest_link
+from interpviz.attention.selection import heads_of_one, real_queries, sequence_of, strongest_link
 from interpviz.errors import AttentionError, InputError, troubleshooting
 from interpviz.render.heads import head_heatmap, heads_grid, token_flow
 from interpviz.render.style import ATTENTION_CMAP, describe
@@ -215,7 +215,8 @@ class AttentionVisualizer:
             raw_tokens=raw_tokens,
             key_tokens=keys,
         )
-        sharpest = int(heads.max(axis=-1).mean(axis=-1).argmax())
+        focus = heads.max(axis=-1)[:, real_queries(tokens)].mean(axis=-1)
+        sharpest = int(focus.argmax())
         seen = strongest_link(heads[sharpest], tokens, keys)
         return _described(
             figure,
@@ -344,8 +345,10 @@ class AttentionVisualizer:
         heads = heads_of_one(attention_weights)
         queries, keys = heads.shape[1:]
         if tokens is None:
-            tokens = self._default_tokens(queries)
-            key_tokens = self._default_tokens(keys) if key_tokens is None else key_tokens
+            places = self._default_tokens(keys)
+            # With a cache there are fewer queries than keys, and they are the last positions.
+            tokens = places[-queries:] if queries <= keys else self._default_tokens(queries)
+            key_tokens = places if key_tokens is None else key_tokens
         return heads, list(tokens), list(tokens if key_tokens is None else key_tokens)
 
     def _default_tokens(self, count: int) -> list[str]:

@@ -163,6 +163,12 @@ def heads_of(
         ("queries", tokens, values.shape[1]),
         ("keys", keys, values.shape[2]),
     ):
+        if len(given) != needed and len(tokens) == len(keys) == values.shape[2]:
+            raise InputError(
+                f"{len(given)} tokens were given for weights with {values.shape[1]} queries and "
+                f"{values.shape[2]} keys, as when decoding with a cache: pass the last "
+                f"{values.shape[1]} as tokens and all as key_tokens."
+            )
         if len(given) != needed:
             raise InputError(
                 f"{len(given)} tokens were given for weights with {needed} {name}: pass one token "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Sequence
 from http.client import HTTPException
@@ -45,6 +47,7 @@ def torch_checkpoint(url: str) -> Path:
         # Not `load_state_dict_from_url`: that prints, and unpickles whatever it finds.
         torch_hub.download_url_to_file(url, str(path), hash_in_name(path), progress=False)
     except (OSError, RuntimeError, HTTPException) as error:
+        _check_disk(error, path.parent)
         raise HubError(f"{path.name} could not be fetched into {path.parent} ({error})") from error
     return path
 
@@ -81,6 +84,7 @@ def hub_folder(repository: str, needed: Sequence[str], optional: Sequence[str] =
         with quiet():
             library.snapshot_download(repository, allow_patterns=[*needed, *optional])
     except Exception as error:  # the library's own errors differ between its versions
+        _check_disk(error, Path(constants.HF_HUB_CACHE))
         raise HubError(f"{repository} could not be fetched ({_first_line(error)})") from error
     folder = _cached_snapshot(repository, needed)
     if folder is None:
@@ -92,6 +96,16 @@ def _cached_snapshot(repository: str, needed: Sequence[str]) -> Path | None:
     library = require("huggingface_hub")
     paths = [library.try_to_load_from_cache(repository, name) for name in needed]
     return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None
+
+
+def _check_disk(error: Exception, folder: Path) -> None:
+    """A cache that cannot be written is no matter of reach, so no other weights are taken."""
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        raise AssetError(
+            f"The hub's cache {folder} cannot be written ({os.strerror(number)}): free some space, "
+            "or set TORCH_HOME or HF_HOME to another folder."
+        ) from error
 
 
 def _demand(url: str, what: str) -> None:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 Loader = Callable[[str], ZooModel]
 """Takes the name that was asked for, gives the model on the CPU."""
 
-_OTHER = 'load_model("efficientnet_lite0"), which needs no hub'
+FAMILIES = {
+    "resnet": ("resnet50", "resnet18"),
+    "vgg": ("vgg16", "vgg11_bn"),
+    "mobilenet": ("mobilenet_v3_large", "mobilenet_v2"),
+}
+"""The well-known network of each family, and the student that stands in for it."""
 
 CHOICES = ("auto", "hub", "packaged")
 
@@ -81,11 +86,7 @@ REGISTRY |= {name: Entry(packaged=packaged_student) for name in STUDENTS}
 # The best of each family that is in reach.
 REGISTRY |= {
     family: Entry(hub=REGISTRY[large].hub, packaged=partial(_as_student, small))
-    for family, large, small in (
-        ("resnet", "resnet50", "resnet18"),
-        ("vgg", "vgg16", "vgg11_bn"),
-        ("mobilenet", "mobilenet_v3_large", "mobilenet_v2"),
-    )
+    for family, (large, small) in FAMILIES.items()
 }
 
 
@@ -135,6 +136,13 @@ def load_model(
     return loaded
 
 
+def _other(name: str) -> str:
+    """What needs no hub: the student of the same family, or the real network."""
+    family = next((f for f, (large, _) in FAMILIES.items() if large == name), None)
+    other = family or "efficientnet_lite0"
+    return f'load_model("{other}"), which needs no hub'
+
+
 def _choice(weights: str) -> str:
     origin = "weights"
     if weights == "auto":
@@ -154,7 +162,7 @@ def _load(name: str, entry: Entry, choice: str) -> ZooModel:
             return entry.hub(name)
         except HubError as error:
             if choice == "hub" or entry.packaged is None:
-                way_out = 'weights="packaged"' if entry.packaged else _OTHER
+                way_out = 'weights="packaged"' if entry.packaged else _other(name)
                 raise AssetError(
                     f"{name!r} cannot be loaded, because {error}: connect to the hub, fill its "
                     f"cache by hand, or use {way_out}."
@@ -163,6 +171,7 @@ def _load(name: str, entry: Entry, choice: str) -> ZooModel:
         raise AssetError(f'{name!r} is on no hub: use weights="packaged".')
     if entry.packaged is None:
         raise AssetError(
-            f'{name!r} has no packaged weights: use weights="hub" with a hub in reach, or {_OTHER}.'
+            f'{name!r} has no packaged weights: use weights="hub" with a hub in reach, or '
+            f"{_other(name)}."
         )
     return entry.packaged(name)

@@ -93,18 +93,27 @@ def open_image(image: ImageInput) -> Image.Image:
     if isinstance(image, str | Path):
         try:
             with Image.open(image) as opened:
-                return ImageOps.exif_transpose(opened).convert("RGB")
+                return _upright(opened)
         except OSError as error:
             raise InputError(
                 f"{image} cannot be opened as a picture ({type(error).__name__}): check the path "
                 "and the format."
             ) from error
     if isinstance(image, Image.Image):
-        return ImageOps.exif_transpose(image).convert("RGB")
+        return _upright(image)
     raise InputError(
         f"A {type(image).__name__} is no picture: give a PIL image, a path, or a uint8 array of "
         "shape (H, W, 3) or (H, W)."
     )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if image.mode[0] in "IF":
+        raise InputError(
+            f"The picture has the mode {image.mode}, more than 8 bits a channel: scale it to 8 "
+            "bits first, for instance with NumPy."
+        )
+    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:

@@ -252,12 +252,12 @@ def packaged_student(name: str) -> ZooModel:
     model, info = load_student(name)
     provenance = Provenance(
         architecture=TITLES[name],
-        trained_on=f"distilled from EfficientNet-Lite0 at {info.train_size} px on a few photos",
+        trained_on="distilled from EfficientNet-Lite0 on a few hundred photos",
         source="interpviz",
         version=__version__,
         sha256=file_sha256(WEIGHTS / f"{name}.safetensors"),
         licence="Apache-2.0",
-        note="For demonstration, not for use; these photos were trained on.",
+        note="For demonstration, not for use; the gallery's own photos were trained on.",
     )
     return ZooModel(
         name,

@@ -1,17 +1,24 @@
 """Captured weights against transformers' and PyTorch's own, and the model given back unchanged."""
 
 import copy
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import timm
 import torch
 import transformers as tf
 from torch import nn
 
-from interpviz.attention import AttentionMaps, capture_attention
+from interpviz.attention import (
+    AttentionMaps,
+    AttentionVisualizer,
+    BERTAttentionVisualizer,
+    capture_attention,
+)
 from interpviz.attention.capture import AttentionCapture
 from interpviz.attention.kernels import KERNEL
-from interpviz.errors import AttentionError, LayerError
+from interpviz.errors import AttentionError, InputError, LayerError
 
 MODELS = {
     "bert": lambda t: (t.bert(), t.text_inputs()),
@@ -409,7 +416,9 @@ def test_choosing_layers(layers, count, tiny):
     ("layers", "message"),
     [
         ("encoder.layer.1.atention", "Did you mean 'encoder.layer.1.attention"),
-        ("zzz", "The first is 'encoder.layer.0.attention.self'"),
+        ("zzz", "2 attention layers, 'encoder.layer.0.attention.self' to 'encoder.layer.1.at"),
+        (1.5, "by its dotted name or its index, not by 1.5"),
+        ([True], "not by True"),
         ("embeddings", "holds no attention layer"),
         (5, "There is no attention layer 5: BertModel has 2"),
         ([], "The list of layers is empty"),
@@ -418,6 +427,20 @@ def test_choosing_layers(layers, count, tiny):
 def test_wrong_layers(layers, message, tiny):
     with pytest.raises(LayerError, match=message):
         capture_attention(tiny.bert(), tiny.text_inputs(), layers=layers)
+
+
+def test_numpy_indices_are_indices(tiny):
+    maps = capture_attention(tiny.bert(), tiny.text_inputs(), layers=np.int64(1))
+    assert maps.layer_names == ["encoder.layer.1.attention.self"]
+    assert maps.weights[np.int64(0)] is maps.weights[0]
+
+
+def test_text_is_no_input_and_a_zoo_model_no_model(tiny):
+    with pytest.raises(InputError, match="takes token ids: pass tokenizer"):
+        capture_attention(tiny.bert(), "a text")
+    for call in (AttentionVisualizer, BERTAttentionVisualizer):
+        with pytest.raises(AttentionError, match=r"not an nn.Module: .* `m\.model`"):
+            call(SimpleNamespace(model=tiny.bert())).register_hooks()
 
 
 def test_a_model_with_no_attention():

@@ -183,6 +183,29 @@ def test_one_head(form, weights, tiny):
     assert labels(figure.axes[0].xaxis) == labels(figure.axes[0].yaxis) == cleaned
 
 
+def test_queries_of_cached_decoding_are_the_last_positions(tiny):
+    weights = torch.zeros(2, 1, 5)
+    weights[..., 3] = 1
+    figure = AttentionVisualizer(tiny.gpt2()).visualize_attention_head(weights, None, 0)
+    assert labels(figure.axes[0].yaxis) == ["4"]
+    assert "from '4' to '3', with 1.00" in figure.get_label()
+    with pytest.raises(InputError, match="decoding with a cache: pass the last 1 as tokens"):
+        AttentionVisualizer(tiny.gpt2()).visualize_attention_head(weights, list("abcde"), 0)
+
+
+def test_the_alternative_text_passes_over_padding_and_a_forced_first_row(tiny):
+    v = AttentionVisualizer(tiny.bert())
+    weights = torch.eye(3)[None] * 0.6
+    assert (
+        "from 'a' to 'a', with 0.60" in v.visualize_attention_head(weights, list("abc")).get_label()
+    )
+    weights[0, 2, 0] = 1
+    label = v.visualize_attention_head(weights, ["a", "b", "[PAD]"]).get_label()
+    assert "with 0.60" in label
+    causal = torch.tensor([[[1.0, 0.0], [0.9, 0.1]]])
+    assert "from 'b' to 'a', with 0.90" in v.visualize_all_heads(causal, ["a", "b"]).get_label()
+
+
 def test_the_alternative_text_names_the_strongest_link(weights, tiny):
     strong = weights.clone()
     strong[1, 3] = 0

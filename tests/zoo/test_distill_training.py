@@ -65,8 +65,10 @@ def test_the_store_asks_the_teacher_once_a_crop_and_comes_back_whole(tmp_path):
 
     photo, free = Image.new("RGB", (50, 50), "white"), Image.new("RGB", (50, 50), "black")
     made = make_store([photo], [free], Teacher(), torch.device("cpu"), crops=1)
-    made.save(tmp_path / "s.pt")
-    back = CropStore.load(tmp_path / "s.pt")
+    made.save(tmp_path / "s.pt", "these photos")
+    with pytest.raises(InputError, match="holds crops of other photos"):
+        CropStore.load(tmp_path / "s.pt", "those photos")
+    back = CropStore.load(tmp_path / "s.pt", "these photos")
     assert back.free.tolist() == [False] + [True] * 16
     assert torch.allclose(back.logits[0], torch.ones(3))
     assert torch.allclose(back.logits[1:], -torch.ones(16, 3))
@@ -143,6 +145,16 @@ def test_a_broken_run_goes_on_where_it_was(store, tmp_path, optimiser, monkeypat
     assert again.sizes == whole.sizes == {32: 2}
     for a, b in zip(again.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_a_checkpoint_goes_on_with_its_own_recipe_only(store, tmp_path):
+    device, path = torch.device("cpu"), tmp_path / "run.pt"
+    train(start(TINY, device), store, TINY, path)
+    longer = Recipe(**{**vars(TINY), "steps": 3})
+    assert train(start(longer, device), store, longer, path).step == 3
+    other = Recipe(**{**vars(TINY), "rate": 0.5, "batch": 2})
+    with pytest.raises(InputError, match="run with another .*batch.*rate|another .*rate.*batch"):
+        train(start(other, device), store, other, path)
 
 
 def test_a_run_ends_by_the_clock(store, tmp_path):

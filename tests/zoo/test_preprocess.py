@@ -94,3 +94,14 @@ def test_a_default_device_of_the_caller_changes_nothing() -> None:
         assert LITE0_224(noise(60, 50)).device.type == "cpu"
     finally:
         torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_more_than_8_bits_are_not_cut_off_in_silence(kind, tmp_path):
+    picture = Image.fromarray(np.full((4, 4), 300, kind))
+    with pytest.raises(InputError, match="more than 8 bits a channel: scale it"):
+        open_image(picture)
+    if kind is np.uint16:
+        picture.save(tmp_path / "deep.png")
+        with pytest.raises(InputError, match="more than 8 bits"):
+            open_image(tmp_path / "deep.png")

@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,8 @@ def device_name(device: torch.device) -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         maker = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
     cores = torch.get_num_threads()
-    return f"{device.type}, {maker or platform.machine()}, {cores} threads, bfloat16"
+    precision = "bfloat16" if device.type == "cpu" else "float32"
+    return f"{device.type}, {maker or platform.machine()}, {cores} threads, {precision}"
 
 
 def describe(recipe: Recipe, run: Run, crops: int) -> str:
@@ -109,12 +111,14 @@ def describe(recipe: Recipe, run: Run, crops: int) -> str:
 def get_store(options: argparse.Namespace, split: Split, device: torch.device) -> CropStore:
     """The crops of an earlier run, or new ones."""
     path = options.work / "crops.pt"
+    listed = [f"{p.name} {p.stat().st_size}" for p in split.train]
+    origin = sha256("\n".join([*listed, str(options.crops)]).encode()).hexdigest()
     if not path.is_file():
         options.work.mkdir(parents=True, exist_ok=True)
         photos = [open_image(p) for p in split.train]
         free = [free_photo(name) for name in FREE_PHOTOS]
-        make_store(photos, free, load_teacher().model, device, options.crops).save(path)
-    return CropStore.load(path)
+        make_store(photos, free, load_teacher().model, device, options.crops).save(path, origin)
+    return CropStore.load(path, origin)
 
 
 def train_student(

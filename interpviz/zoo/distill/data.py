@@ -156,20 +156,39 @@ class CropStore:
     logits: torch.Tensor
     free: torch.Tensor
 
-    def save(self, path: Path) -> None:
-        """Write the store in one piece, so that a broken run leaves no half of it."""
+    def save(self, path: Path, origin: str) -> None:
+        """Write the store in one piece, so that a broken run leaves no half of it.
+
+        Args:
+            path: The file.
+            origin: What the crops were made of, to be compared when they are read.
+        """
         import torch
 
         part = path.with_suffix(".part")
-        torch.save((self.crops, self.logits, self.free), part)
+        torch.save((self.crops, self.logits, self.free, origin), part)
         part.replace(path)
 
     @classmethod
-    def load(cls, path: Path) -> CropStore:
-        """Read what `save` wrote."""
+    def load(cls, path: Path, origin: str) -> CropStore:
+        """Read what `save` wrote.
+
+        Args:
+            path: The file.
+            origin: What the crops must have been made of.
+
+        Raises:
+            InputError: They were made of something else.
+        """
         import torch
 
-        return cls(*torch.load(path, weights_only=True, mmap=True))
+        crops, logits, free, made_of = torch.load(path, weights_only=True, mmap=True)
+        if made_of != origin:
+            raise InputError(
+                f"{path} holds crops of other photos, or another number of them: give another "
+                "folder as --work, or delete that file."
+            )
+        return cls(crops, logits, free)
 
 
 def make_store(

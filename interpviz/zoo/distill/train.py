@@ -12,7 +12,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from interpviz.zoo.distill.data import CropStore
 
+_LENGTH = ("steps", "minutes")
 SAVE_EVERY = 100  # batches between two checkpoints
 
 
@@ -95,11 +96,12 @@ class Run:
     seconds: float = 0.0
     sizes: Counter[int] = field(default_factory=Counter)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, recipe: Recipe) -> None:
         """Write a checkpoint in one piece."""
         import torch
 
         state = {
+            "recipe": asdict(recipe),
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rng": self.rng.get_state(),
@@ -110,11 +112,22 @@ class Run:
         torch.save(state, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+    def load(self, path: Path, recipe: Recipe) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            InputError: It is of a run with another recipe; only the length may differ.
+        """
         import torch
 
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        before, now = state["recipe"], asdict(recipe)
+        changed = [key for key in now if before[key] != now[key] and key not in _LENGTH]
+        if changed:
+            raise InputError(
+                f"{path} is of a run with another {', '.join(changed)}: give the same options "
+                "again, another folder as --work, or delete that file."
+            )
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.set_state(state["rng"])
@@ -252,7 +265,7 @@ def train(
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     if checkpoint.is_file():
-        run.load(checkpoint)
+        run.load(checkpoint, recipe)
     bar = tqdm(total=recipe.steps, initial=run.step, desc=recipe.student, unit="batch")
     while (progress := _progress(run, recipe)) < 1:
         begin = time.perf_counter()
@@ -262,7 +275,7 @@ def train(
         bar.set_postfix(loss=f"{loss:.3f}", done=f"{progress:.0%}", refresh=False)
         bar.update()
         if run.step % SAVE_EVERY == 0 or _progress(run, recipe) >= 1:
-            run.save(checkpoint)
+            run.save(checkpoint, recipe)
             if report:
                 report(run)
     bar.close()
