@@ -196,9 +196,8 @@ def test_queries_of_cached_decoding_are_the_last_positions(tiny):
 def test_the_alternative_text_passes_over_padding_and_a_forced_first_row(tiny):
     v = AttentionVisualizer(tiny.bert())
     weights = torch.eye(3)[None] * 0.6
-    assert (
-        "from 'a' to 'a', with 0.60" in v.visualize_attention_head(weights, list("abc")).get_label()
-    )
+    label = v.visualize_attention_head(weights, list("abc")).get_label()
+    assert "from 'b' to 'b', with 0.60" in label
     weights[0, 2, 0] = 1
     label = v.visualize_attention_head(weights, ["a", "b", "[PAD]"]).get_label()
     assert "with 0.60" in label

@@ -153,7 +153,7 @@ def test_a_checkpoint_goes_on_with_its_own_recipe_only(store, tmp_path):
     longer = Recipe(**{**vars(TINY), "steps": 3})
     assert train(start(longer, device), store, longer, path).step == 3
     other = Recipe(**{**vars(TINY), "rate": 0.5, "batch": 2})
-    with pytest.raises(InputError, match="run with another .*batch.*rate|another .*rate.*batch"):
+    with pytest.raises(InputError, match=r"run with another .*batch.*rate|another .*rate.*batch"):
         train(start(other, device), store, other, path)
 
 
