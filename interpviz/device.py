@@ -1,4 +1,4 @@
-"""Where a model lives, and how inputs follow it there."""
+"""Where a model lives: its device, its type, and the wrappers around it."""
 
 from __future__ import annotations
 
@@ -39,3 +39,24 @@ def placement(model: nn.Module) -> tuple[torch.device, torch.dtype]:
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
     return device, torch.float32
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The module inside `torch.compile` and the parallel wrappers.
+
+    A hook added after compilation would never be called, so the model itself is explained.
+
+    Args:
+        model: Any module.
+    """
+    from torch import nn
+
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        inner: object = getattr(model, "_orig_mod", None)
+        if isinstance(inner, nn.Module):
+            model = inner
+        elif isinstance(model, wrappers):
+            model = model.module
+        else:
+            return model

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interpviz.attention import fallback, kernels, modules
+from interpviz.device import unwrap
 from interpviz.errors import AttentionError, LayerError, nearest, troubleshooting
 
 if TYPE_CHECKING:
@@ -30,15 +31,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
             f"The model is a {type(model).__name__}, not an nn.Module: pass the network, of a zoo "
             "model `m.model`."
         )
-    while True:
-        inner = getattr(model, "_orig_mod", None)
-        if inner is None and isinstance(
-            model, (nn.DataParallel, nn.parallel.DistributedDataParallel)
-        ):
-            inner = model.module
-        if not isinstance(inner, nn.Module):
-            return model
-        model = inner
+    return unwrap(model)
 
 
 def attention_layers(model: nn.Module) -> dict[str, nn.Module]:

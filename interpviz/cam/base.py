@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from interpviz.cam.grids import as_grid, enlarge, share_of_maximum
 from interpviz.cam.hooks import Trace, outside_inference_mode, run_to_layers
 from interpviz.cam.inputs import checked_score, follow_model, one_image, with_batch
-from interpviz.cam.layers import Layer, find_target_layer, get_layers, layer_name, unwrap
+from interpviz.cam.layers import Layer, find_target_layer, get_layers, layer_name
 from interpviz.cam.maps import ClassMaps, percent, warn_of_zeros
 from interpviz.cam.targets import (
     ClassScore,
@@ -25,6 +25,7 @@ from interpviz.cam.targets import (
     find_logits,
     resolve_target,
 )
+from interpviz.device import unwrap
 from interpviz.errors import GradientError, InputError, TargetError
 from interpviz.render.style import MAP_CMAP
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from interpviz.cam.hooks import eval_mode, first_tensor
 from interpviz.cam.inputs import follow_model
+from interpviz.device import unwrap
 from interpviz.errors import LayerError, nearest
 
 Layer = nn.Module | str
@@ -22,25 +23,6 @@ _POOLING = (
     nn.FractionalMaxPool2d,
     nn.LPPool2d,
 )
-
-
-def unwrap(model: nn.Module) -> nn.Module:
-    """The module inside `torch.compile` and the parallel wrappers.
-
-    A hook added after compilation would never be called, so the model itself is explained.
-
-    Args:
-        model: Any module.
-    """
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    while True:
-        inner: object = getattr(model, "_orig_mod", None)
-        if isinstance(inner, nn.Module):
-            model = inner
-        elif isinstance(model, wrappers):
-            model = model.module
-        else:
-            return model
 
 
 def get_target_layer(model: nn.Module, name: str) -> nn.Module:
