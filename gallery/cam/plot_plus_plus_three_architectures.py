@@ -30,12 +30,13 @@ for x, y, size in boxes.values():
 framed = ImageOps.expand(picture, 16, (90, 60, 40))
 
 methods = {"Grad-CAM": GradCAM, "Grad-CAM++": GradCAMPlusPlus}
-peaks = {}
+peaks, weights = {}, []
 for family in ("resnet", "vgg", "mobilenet"):
     m = load_model(family)
     x = m.preprocess(framed)[None]
     maps = [method(m.model, m.target_layer)(x, "espresso")[0] for method in methods.values()]
     name = m.provenance.architecture.split(" with")[0]
+    weights.append(f"{name} ({m.provenance.source} {m.provenance.version})")
     scale = maps[0].shape[-1] / side
     for title, heatmap in zip(methods, maps):
         peaks[name, title] = [
@@ -75,7 +76,7 @@ for offset, title in zip((-0.2, 0.2), methods):
     ax.bar_label(bars, fmt="%.2f")
 ax.set(xticks=range(len(names)), xticklabels=names, ylabel="peak in the weakest cup", ylim=(0, 1.1))
 ax.legend()
-caption(fig, "Weights: those named below the maps above, in the same order.")
+caption(fig, "Weights: " + ", ".join(weights))
 gains = {name: min(peaks[name, "Grad-CAM++"]) - min(peaks[name, "Grad-CAM"]) for name in names}
 listing = ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items())
 describe(fig, f"Bars for both methods and three networks. Gain of Grad-CAM++: {listing}.")
