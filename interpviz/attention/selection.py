@@ -72,6 +72,23 @@ def sequence_of(weights: Tensor, batch_index: int | None, layer: str) -> Tensor:
     return weights[index]
 
 
+def head_index(head_idx: int, count: int) -> int:
+    """A head counted from the start.
+
+    Args:
+        head_idx: Which head, counted from 0 or, negative, from the end.
+        count: How many there are.
+
+    Raises:
+        InputError: There is no such head.
+    """
+    if not -count <= head_idx < count:
+        raise InputError(
+            f"There is no head {head_idx}: the weights have {count} heads, 0 to {count - 1}."
+        )
+    return head_idx % count
+
+
 def real_queries(tokens: Sequence[str]) -> np.ndarray:
     """Which tokens are no padding, whose attention means nothing.
 

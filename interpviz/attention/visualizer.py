@@ -12,8 +12,14 @@ from interpviz.attention.capture import AttentionCapture
 from interpviz.attention.fallback import attentions_from_output
 from interpviz.attention.layers import attention_layers, unwrapped
 from interpviz.attention.maps import AttentionMaps
-from interpviz.attention.selection import heads_of_one, real_queries, sequence_of, strongest_link
-from interpviz.errors import AttentionError, InputError, troubleshooting
+from interpviz.attention.selection import (
+    head_index,
+    heads_of_one,
+    real_queries,
+    sequence_of,
+    strongest_link,
+)
+from interpviz.errors import AttentionError, troubleshooting
 from interpviz.render.heads import head_heatmap, heads_grid, token_flow
 from interpviz.render.style import ATTENTION_CMAP, describe
 from interpviz.render.tokens import clean_tokens
@@ -163,12 +169,7 @@ class AttentionVisualizer:
             InputError: The tokens do not match the weights, or there is no such head.
         """
         heads, tokens, keys = self._prepared(attention_weights, tokens, key_tokens)
-        if not -len(heads) <= head_idx < len(heads):
-            raise InputError(
-                f"There is no head {head_idx}: the weights have {len(heads)} heads, 0 to "
-                f"{len(heads) - 1}."
-            )
-        head = head_idx % len(heads)
+        head = head_index(head_idx, len(heads))
         figure = head_heatmap(
             heads[head],
             tokens,
@@ -309,13 +310,10 @@ class AttentionVisualizer:
             InputError: The tokens do not match the weights, or there is no such query or head.
         """
         heads, tokens, keys = self._prepared(attention_weights, tokens, key_tokens)
-        if head_idx is not None and not -len(heads) <= head_idx < len(heads):
-            raise InputError(
-                f"There is no head {head_idx}: the weights have {len(heads)} heads, 0 to "
-                f"{len(heads) - 1}."
-            )
-        shown = heads if head_idx is None else heads[[head_idx]]
-        which = f"all {len(heads)} heads" if head_idx is None else f"head {head_idx % len(heads)}"
+        shown, which = heads, f"all {len(heads)} heads"
+        if head_idx is not None:
+            head = head_index(head_idx, len(heads))
+            shown, which = heads[[head]], f"head {head}"
         figure = token_flow(
             shown,
             tokens,
