@@ -1,76 +1,62 @@
-"""The one engine: run to a layer, score, differentiate, combine, normalise."""
+"""How a user calls a method: for maps, for pictures, for one class or several."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from interpviz.cam.grids import as_grid, enlarge, share_of_maximum
-from interpviz.cam.hooks import Trace, outside_inference_mode, run_to_layers
-from interpviz.cam.inputs import checked_score, follow_model, one_image, with_batch
-from interpviz.cam.layers import Layer, find_target_layer, get_layers, layer_name
-from interpviz.cam.maps import ClassMaps, percent, warn_of_zeros
-from interpviz.cam.targets import (
-    ClassScore,
-    Targets,
-    as_list,
-    class_index,
-    find_categories,
-    find_logits,
-    resolve_target,
-)
-from interpviz.device import unwrap
-from interpviz.errors import GradientError, InputError, TargetError
-from interpviz.render.style import MAP_CMAP
+from interpviz.cam.engine import Engine
+from interpviz.cam.hooks import outside_inference_mode
+from interpviz.cam.inputs import ModelInput, one_image, prepare, with_batch
+from interpviz.cam.maps import ClassMaps, checked_scale, percent, scaled, warn_of_zeros
+from interpviz.cam.targets import Targets, as_list, class_index, find_logits
+from interpviz.errors import TargetError
+from interpviz.render.style import MAP_CMAP, SIGNED_CMAP
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
+    from interpviz.cam.video import TimeScale
+    from interpviz.cam.video_maps import VideoMaps
     from interpviz.render.images import ImageLike
 
 
-class CAM(ABC):
+class CAM(Engine):
     """A class activation map: what it needs of a model, and how a user calls it.
 
-    A method is a subclass that says how activations and gradients become a map.
+    A method is a subclass that says how a run of the model weighs the channels of a layer.
 
     Args:
-        model: Any module that turns images `(N, C, H, W)` into class scores. It is explained in
-            eval mode, whatever its training flag, and left as it was.
-        target_layer: A module; its dotted name; a list of either, whose maps are averaged after
-            each is scaled to its own maximum (raw maps as they are); or None to use the last
-            layer that has a spatial grid, found when the first image comes.
+        model: Any module that turns images `(N, C, H, W)`, or clips `(N, C, T, H, W)`, into scores.
+            It is explained in eval mode, whatever its training flag, and left as it was.
+        target_layer: A module; its dotted name; a list of either, whose maps are fused; or None to
+            use the last layer that has a spatial grid, found when the first image comes.
         categories: Class names in the order of the scores. By default those that the model
             carries: `model.categories`, or `id2label` of a transformers model.
+        grid: How a layer's output becomes a grid, where the model does not tell: `(h, w)` for
+            tokens, or a function from the layer's output to `(N, C, h, w)` that only moves values.
+        fuse: How the maps of several layers become one: `"mean"`, `"max"` or `"product"`, each map
+            first scaled to its own maximum (raw maps as they are).
+        signed: Whether negative values are kept, which speak against the target. Maps then lie in
+            [-1, 1].
+        eigen_smooth: Whether the weighed channels are projected on their first principal component
+            rather than added, which takes noise out of a map.
+        augment: Whether the map is averaged over six copies of the image: mirrored or not, and
+            with values of 0.9, 1 and 1.1 times their size. It costs six times as much.
 
     Raises:
-        InputError: The model is no `nn.Module`, or the categories are no names.
+        InputError: The model is no `nn.Module`, the categories are no names, or there is no such
+            way to fuse.
         LayerError: There is no such layer in the model.
     """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        target_layer: Layer | Sequence[Layer] | None = None,
-        *,
-        categories: Sequence[str] | None = None,
-    ) -> None:
-        if not isinstance(model, nn.Module):
-            raise InputError(
-                f"The model is a {type(model).__name__}, not an nn.Module: pass the network, "
-                "of a zoo model `m.model`."
-            )
-        self.model = unwrap(model)
-        self.categories = find_categories(self.model, categories)
-        self.target_layers = [] if target_layer is None else get_layers(self.model, target_layer)
-        self._names = [layer_name(self.model, layer) for layer in self.target_layers]
 
     @staticmethod
     def from_name(name: str) -> type[CAM]:
@@ -86,35 +72,26 @@ class CAM(ABC):
 
         return get_method(name)
 
-    @abstractmethod
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        """Make a map, before its ReLU, from one layer.
-
-        Args:
-            activation: Tensor `(N, C, h, w)`, float32.
-            gradient: The score's gradient for it, of the same shape.
-
-        Returns:
-            Tensor `(N, h, w)`.
-        """
-
     def __call__(
-        self, images: Tensor, targets: Targets = None, *, normalize: bool = True
+        self, images: ModelInput, targets: Targets = None, *, normalize: bool | str = True
     ) -> Tensor:
         """Explain a batch of images.
 
         Args:
-            images: Preprocessed images `(N, C, H, W)`; they are moved to the model's device and
-                floating-point type.
+            images: Preprocessed images `(N, C, H, W)` or clips `(N, C, T, H, W)`; a list of images
+                for a detector; a tuple or dict of several inputs. They are moved to the model's
+                device and floating-point type.
             targets: What to explain: None for each image's predicted class; a class index or name
-                for all; a list or tensor of one index or name an image; or a function from the
-                model's output to one score an image `(N,)`.
-            normalize: Whether each map is divided by its own maximum. Without it the maps keep
-                their scale, so that they can be compared.
+                for all; a target such as [`ClassContrast`][interpviz.cam.ClassContrast]; a function
+                from the model's output to one score an image `(N,)`; or a list of one of these an
+                image.
+            normalize: Whether each map is divided by its own maximum; `"batch"` divides all by the
+                maximum of the batch; without it the maps keep their scale. Maps of the last two
+                kinds can be compared.
 
         Returns:
-            Tensor `(N, H, W)`, float32, on the model's device; in [0, 1], or zero and above
-            without `normalize`.
+            Tensor `(N, H, W)`, of clips `(N, T, H, W)`, float32, on the model's device; in [0, 1],
+            or zero and above without `normalize`. Signed maps reach below zero as far.
 
         Raises:
             InputError: The images are not a batch of finite numbers.
@@ -125,22 +102,21 @@ class CAM(ABC):
         Warns:
             ZeroMapWarning: A map is zero everywhere.
         """
+        scale = checked_scale(normalize)
         with outside_inference_mode():
-            trace, images = self._run(images)
-            with torch.enable_grad():
-                target = resolve_target(targets, find_logits(trace.output), self.categories)
-                score = checked_score(target(find_logits(trace.output)), len(images))
-            maps = self._maps(trace, score, images, scaled=normalize)
-        warn_of_zeros(maps, target, trace.names, self.class_name)
-        return share_of_maximum(maps) if normalize else maps
+            run = self._run(prepare(images, self.model))
+            run = replace(run, target=self._choose(targets, run.trace.output, run.inputs.count))
+            maps = self._maps(run, scale)
+        warn_of_zeros(maps, run.target, run.trace.names, self.class_name)
+        return scaled(maps, scale)
 
     def class_maps(
         self,
-        image: Tensor,
+        image: ModelInput,
         targets: Sequence[int | str] | None = None,
         *,
         top: int = 3,
-        normalize: bool = True,
+        normalize: bool | str = True,
     ) -> ClassMaps:
         """Explain several classes of one image with a single forward pass.
 
@@ -148,8 +124,9 @@ class CAM(ABC):
             image: One preprocessed image `(C, H, W)` or `(1, C, H, W)`.
             targets: Class indices or names; by default the most probable ones.
             top: How many of the most probable ones.
-            normalize: Whether each map is divided by its own maximum. Without it the maps show
-                which class has the stronger evidence.
+            normalize: Whether each map is divided by its own maximum. `"batch"` divides all by one
+                maximum, which shows the class with the stronger evidence; without it the maps keep
+                their scale.
 
         Returns:
             The maps with their classes, names and probabilities.
@@ -158,31 +135,25 @@ class CAM(ABC):
             InputError: There is more than one image.
             TargetError: A class does not exist, or none is asked for.
         """
+        scale = checked_scale(normalize)
         with outside_inference_mode():
-            trace, images = self._run(one_image(image))
-            with torch.enable_grad():
-                logits = find_logits(trace.output)
-                if logits.ndim != 2:
-                    raise TargetError(
-                        f"The model's output has shape {tuple(logits.shape)}, so it has no list of "
-                        "classes: call the CAM with a target function instead."
-                    )
-                classes = self._classes(logits, targets, top)
-                maps = [
-                    self._maps(trace, logits[:, c], images, scaled=normalize, again=True)
-                    for c in classes
-                ]
-        for c, single in zip(classes, maps, strict=True):
-            warn_of_zeros(single, ClassScore((c,)), trace.names, self.class_name)
-        stacked = torch.cat(maps)
+            run = replace(self._run(one_image(image, self.model)), again=True)
+            logits = find_logits(run.trace.output)
+            if logits.ndim != 2:
+                raise TargetError(
+                    f"The model's output has shape {tuple(logits.shape)}, so it has no list of "
+                    "classes: call the CAM with a target function instead."
+                )
+            classes = self._classes(logits, targets, top)
+            maps = []
+            for index in classes:
+                target = self._choose(index, run.trace.output, 1)
+                maps.append(self._maps(replace(run, target=target), scale))
+                warn_of_zeros(maps[-1], target, run.trace.names, self.class_name)
         row = logits.detach()[0].float()
         probabilities = (row.softmax(0) if len(row) > 1 else row.sigmoid())[classes].tolist()
-        return ClassMaps(
-            share_of_maximum(stacked) if normalize else stacked,
-            classes,
-            [self.class_name(c) for c in classes],
-            probabilities,
-        )
+        names = [self.class_name(index) for index in classes]
+        return ClassMaps(scaled(torch.cat(maps), scale), classes, names, probabilities)
 
     def class_name(self, index: int) -> str:
         """The name of a class, or `"class 281"` where the model has none.
@@ -194,7 +165,7 @@ class CAM(ABC):
         return self.categories[index] if known and self.categories else f"class {index}"
 
     def generate_cam(
-        self, input_image: Tensor, target_class: Targets = None
+        self, input_image: ModelInput, target_class: Targets = None
     ) -> NDArray[np.float32]:
         """Explain one image, or a batch, as a NumPy array.
 
@@ -209,17 +180,16 @@ class CAM(ABC):
         Raises:
             InterpvizError: As a call of the object itself does.
         """
-        batch = with_batch(input_image)
-        maps = self(batch, target_class).cpu().numpy().astype(np.float32)
+        maps = self(with_batch(input_image), target_class).cpu().numpy().astype(np.float32)
         return maps[0] if len(maps) == 1 else maps
 
     def visualize_cam(
         self,
-        input_image: Tensor,
+        input_image: ModelInput,
         target_class: Targets = None,
         original_image: ImageLike | None = None,
         *,
-        cmap: str | int | Colormap = MAP_CMAP,
+        cmap: str | int | Colormap | None = None,
         alpha: float = 0.5,
     ) -> NDArray[np.uint8]:
         """Explain one image as a heat map over the photo.
@@ -230,7 +200,8 @@ class CAM(ABC):
             original_image: The picture as the network saw it: a path, PIL image, array or tensor.
                 One of another size is resized. By default `input_image` with its values
                 stretched to the visible range.
-            cmap: A colour map by matplotlib or OpenCV name.
+            cmap: A colour map by matplotlib or OpenCV name; by default `inferno`, and for signed
+                maps `RdBu_r`, white at zero.
             alpha: The share of the heat map in each pixel, in [0, 1].
 
         Returns:
@@ -245,18 +216,21 @@ class CAM(ABC):
         from interpviz.cam.backdrop import backdrop
         from interpviz.render import overlay
 
-        image = one_image(input_image)
-        heatmap = self(image, target_class)[0]
-        return overlay(backdrop(image, original_image), heatmap, cmap=cmap, alpha=alpha)
+        inputs = one_image(input_image, self.model)
+        heatmap = self(inputs, target_class)[0]
+        picture = backdrop(inputs.images, original_image)
+        if self.signed:
+            heatmap = (heatmap + 1) / 2
+        return overlay(picture, heatmap, cmap=self._cmap(cmap), alpha=alpha)
 
     def plot_classes(
         self,
-        input_image: Tensor,
+        input_image: ModelInput,
         targets: Sequence[int | str] | None = None,
         original_image: ImageLike | None = None,
         *,
         top: int = 3,
-        cmap: str | int | Colormap = MAP_CMAP,
+        cmap: str | int | Colormap | None = None,
     ) -> Figure:
         """Draw the photo and one map for each of several classes, with names and probabilities.
 
@@ -265,7 +239,7 @@ class CAM(ABC):
             targets: Class indices or names; by default the most probable ones.
             original_image: The picture as the network saw it, as for `visualize_cam`.
             top: How many of the most probable classes, where no targets are given.
-            cmap: A colour map by matplotlib or OpenCV name.
+            cmap: A colour map by matplotlib or OpenCV name, as for `visualize_cam`.
 
         Returns:
             A new figure.
@@ -277,43 +251,82 @@ class CAM(ABC):
         from interpviz.cam.backdrop import backdrop
         from interpviz.render import describe, map_panels
 
-        image = one_image(input_image)
-        found = self.class_maps(image, targets, top=top)
+        inputs = one_image(input_image, self.model)
+        found = self.class_maps(inputs, targets, top=top)
         titles = [
             f"{name}\n{percent(probability)}"
             for name, probability in zip(found.names, found.probabilities, strict=True)
         ]
-        picture = backdrop(image, original_image)
-        figure = map_panels(picture, found.maps, titles, photo_title="input\n", cmap=cmap)
+        figure = map_panels(
+            backdrop(inputs.images, original_image),
+            found.maps,
+            titles,
+            photo_title="input\n",
+            cmap=self._cmap(cmap),
+            vmin=-1 if self.signed else 0,
+        )
         shown = ", ".join(title.replace("\n", " at ") for title in titles)
         return describe(figure, f"A photo, and heat maps over it for the classes {shown}.")
 
-    def _run(self, images: Tensor) -> tuple[Trace, Tensor]:
-        images = follow_model(images, self.model)
-        if not self.target_layers:
-            self.target_layers = [find_target_layer(self.model, images)]
-            self._names = [layer_name(self.model, layer) for layer in self.target_layers]
-        return run_to_layers(self.model, self.target_layers, self._names, images), images
+    def video(
+        self,
+        frames: Tensor,
+        path: str | Path | None = None,
+        targets: Targets = None,
+        original_frames: Sequence[ImageLike] | None = None,
+        *,
+        fps: float = 10.0,
+        normalize: TimeScale = "shared",
+        cmap: str | int | Colormap | None = None,
+        alpha: float = 0.5,
+        batch_size: int = 16,
+    ) -> VideoMaps:
+        """Explain one target in every frame of a video, on one scale, and write it as a video.
 
-    def _maps(
-        self, trace: Trace, score: Tensor, images: Tensor, *, scaled: bool, again: bool = False
-    ) -> Tensor:
-        height, width = images.shape[-2:]
-        maps = []
-        gradients = trace.gradients(score, again=again)
-        for name, kept, gradient in zip(trace.names, trace.activations, gradients, strict=True):
-            activation = as_grid(kept.detach(), name, (height, width))
-            combined = self._combine(activation, as_grid(gradient, name, (height, width)))
-            if not torch.isfinite(combined).all():
-                raise GradientError(
-                    f"The map at layer '{name}' has NaN or infinite values: activations or "
-                    "gradients overflow; run the model in float32 or bfloat16, and check its "
-                    "weights and inputs."
-                )
-            maps.append(enlarge(combined.relu().float(), height, width))
-        if len(maps) == 1:
-            return maps[0]
-        return torch.stack([share_of_maximum(m) if scaled else m for m in maps]).mean(0)
+        Args:
+            frames: Preprocessed frames `(T, C, H, W)` for a network that sees pictures, or one clip
+                `(1, C, T, H, W)` for one that sees films.
+            path: Where to write the video, by suffix `.mp4` (H.264), `.webp` or `.gif`; by default
+                nowhere.
+            targets: One target for all frames. None stands for the class with the highest mean
+                probability over them.
+            original_frames: The T pictures as the network saw them.
+            fps: Frames a second.
+            normalize: `"shared"` divides all maps by the maximum over the video, so that a frame
+                without evidence stays dark; `"frame"` divides each by its own.
+            cmap: A colour map by matplotlib or OpenCV name, as for `visualize_cam`.
+            alpha: The share of the heat map in each pixel, in [0, 1].
+            batch_size: How many frames the model sees at a time.
+
+        Returns:
+            The maps, the video, and its numbers.
+
+        Raises:
+            InputError: Frames, pictures, path or options cannot be used.
+            TargetError: There is no such class, or more than one target.
+
+        Warns:
+            ZeroMapWarning: The maps of all frames are zero everywhere.
+        """
+        from interpviz.cam.video import explain_video
+
+        return explain_video(
+            self,
+            frames,
+            path,
+            targets,
+            original_frames,
+            fps=fps,
+            normalize=normalize,
+            cmap=cmap,
+            alpha=alpha,
+            batch_size=batch_size,
+        )
+
+    def _cmap(self, chosen: str | int | Colormap | None) -> str | int | Colormap:
+        if chosen is not None:
+            return chosen
+        return SIGNED_CMAP if self.signed else MAP_CMAP
 
     def _classes(self, logits: Tensor, targets: Sequence[int | str] | None, top: int) -> list[int]:
         count = logits.shape[1]

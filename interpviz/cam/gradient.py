@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
 from interpviz.cam.base import CAM
+from interpviz.cam.run import Run
 
 
-class GradCAM(CAM):
+class GradientCAM(CAM):
+    """A method that weighs each layer by its activation and the score's gradient for it alone."""
+
+    def _weigh(self, run: Run) -> list[Tensor]:
+        pairs = zip(run.activations, run.gradients(), strict=True)
+        return [self._weigh_layer(activation, gradient) for activation, gradient in pairs]
+
+    @abstractmethod
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        """Weigh the channels of one layer.
+
+        Args:
+            activation: Tensor `(N, C, h, w)`, float32; of clips `(N, C, t, h, w)`.
+            gradient: The score's gradient for it, of the same shape.
+
+        Returns:
+            Weights `(N, C)`, or weighed channels of the activation's shape.
+        """
+
+
+class GradCAM(GradientCAM):
     r"""Gradient-weighted class activation map.
 
     Each channel is weighted by the mean of its gradient, and the weighted sum keeps what speaks
@@ -29,12 +52,11 @@ class GradCAM(CAM):
         torch.Size([2, 64, 64])
     """
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        weights = gradient.mean((2, 3))
-        return torch.einsum("nc,nchw->nhw", weights, activation)
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return gradient.flatten(2).mean(2)
 
 
-class GradCAMPlusPlus(CAM):
+class GradCAMPlusPlus(GradientCAM):
     r"""Grad-CAM++: gradients are weighed position by position, so several objects all show.
 
     A channel's weight is the sum, over the positions where the gradient g is not zero, of
@@ -64,16 +86,15 @@ class GradCAMPlusPlus(CAM):
     NEAR_ZERO = 0.1
     """The least size of the denominator."""
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        total = activation.sum((2, 3), keepdim=True)
-        denominator = 2 + total * gradient
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        slope = gradient.flatten(2)
+        denominator = 2 + activation.flatten(2).sum(2, keepdim=True) * slope
         floor = torch.full_like(denominator, self.NEAR_ZERO).copysign(denominator)
         denominator = torch.where(denominator.abs() < self.NEAR_ZERO, floor, denominator)
-        weights = (gradient.relu() / denominator).sum((2, 3))
-        return torch.einsum("nc,nchw->nhw", weights, activation)
+        return (slope.relu() / denominator).sum(2)
 
 
-class HiResCAM(CAM):
+class HiResCAM(GradientCAM):
     r"""Gradient times activation at every position, with nothing averaged.
 
     The map is `ReLU(sum over k of g_k * A_k)`, position by position. Where the head behind the
@@ -92,11 +113,11 @@ class HiResCAM(CAM):
         torch.Size([1, 64, 64])
     """
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        return (activation * gradient).sum(1)
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return activation * gradient
 
 
-class ElementWiseCAM(CAM):
+class ElementWiseCAM(GradientCAM):
     r"""Gradient times activation, each product cut at zero before the channels are added.
 
     The map is `sum over k of ReLU(g_k * A_k)`: evidence for the class, from which no channel's
@@ -113,11 +134,11 @@ class ElementWiseCAM(CAM):
         torch.Size([1, 64, 64])
     """
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        return (activation * gradient).relu().sum(1)
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return (activation * gradient).relu()
 
 
-class XGradCAM(CAM):
+class XGradCAM(GradientCAM):
     r"""Grad-CAM with weights that add up to the score they explain.
 
     A channel's weight is its gradient averaged with its own activation:
@@ -135,14 +156,13 @@ class XGradCAM(CAM):
         torch.Size([1, 64, 64])
     """
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        total = activation.sum((2, 3))
-        weighed = (activation * gradient).sum((2, 3))
-        weights = torch.where(total != 0, weighed / torch.where(total != 0, total, 1.0), 0.0)
-        return torch.einsum("nc,nchw->nhw", weights, activation)
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        total = activation.flatten(2).sum(2)
+        weighed = (activation * gradient).flatten(2).sum(2)
+        return torch.where(total != 0, weighed / torch.where(total != 0, total, 1.0), 0.0)
 
 
-class LayerCAM(CAM):
+class LayerCAM(GradientCAM):
     r"""Each position weighted by its own positive gradient.
 
     The map is `ReLU(sum over k of ReLU(g_k) * A_k)`. It stays sharp at early layers, where one
@@ -160,5 +180,5 @@ class LayerCAM(CAM):
         torch.Size([1, 64, 64])
     """
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        return (activation * gradient.relu()).sum(1)
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return activation * gradient.relu()

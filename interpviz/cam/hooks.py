@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,16 +13,17 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from interpviz.cam.inputs import Inputs
 from interpviz.errors import GradientError, LayerError, troubleshooting
 
 
 def first_tensor(output: Any) -> Tensor | None:
     """The tensor that a layer's output is, or begins with."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
-        return output[0]
-    return None
+    if isinstance(output, Mapping):
+        return next((part for part in output.values() if isinstance(part, Tensor)), None)
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) else None
 
 
 _lock = threading.Lock()
@@ -52,6 +54,25 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
                     module.training = True
 
 
+def uncompiled(model: nn.Module) -> AbstractContextManager[Any]:
+    """Run what is compiled inside a model as it was written: compiled code calls no new hooks.
+
+    Args:
+        model: A model that may have called `compile()` on itself, or hold compiled modules.
+    """
+    compiled = any(
+        m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in model.modules()
+    )
+    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+
+
+@contextmanager
+def explained(model: nn.Module) -> Iterator[None]:
+    """A model as it is explained: in eval mode, and nothing of it compiled."""
+    with eval_mode(model), uncompiled(model):
+        yield
+
+
 @dataclass
 class Trace:
     """One run of a model, ready to be differentiated at the chosen layers.
@@ -66,13 +87,16 @@ class Trace:
     activations: list[Tensor]
     names: list[str]
 
-    def gradients(self, score: Tensor, *, again: bool = False) -> list[Tensor]:
+    def gradients(
+        self, score: Tensor, *, again: bool = False, differentiable: bool = False
+    ) -> list[Tensor]:
         """The gradient of a score for each layer's activation, and for nothing else.
 
         Args:
             score: One score an image `(N,)`. No image's score depends on another image, so their
                 sum has all their gradients at once.
             again: Whether another score of this run will be differentiated after this one.
+            differentiable: Whether the gradients themselves will be differentiated.
 
         Returns:
             One tensor a layer, of its activation's shape.
@@ -91,7 +115,8 @@ class Trace:
             score,
             self.activations,
             grad_outputs=torch.ones_like(score),
-            retain_graph=again,
+            retain_graph=again or differentiable,
+            create_graph=differentiable,
             allow_unused=True,
         )
         for gradient, name in zip(found, self.names, strict=True):
@@ -104,7 +129,7 @@ class Trace:
 
 
 def run_to_layers(
-    model: nn.Module, layers: Sequence[nn.Module], names: Sequence[str], images: Tensor
+    model: nn.Module, layers: Sequence[nn.Module], names: Sequence[str], inputs: Inputs
 ) -> Trace:
     """Run a model so that scores can be differentiated at some of its layers.
 
@@ -116,7 +141,7 @@ def run_to_layers(
         model: The model, unwrapped.
         layers: The layers, in any order.
         names: Their names, for messages.
-        images: The model's input.
+        inputs: What the model is called with.
 
     Returns:
         The run. Nothing of the model is changed, and no hook stays on it.
@@ -149,8 +174,8 @@ def run_to_layers(
 
     handles = [layer.register_forward_hook(hook(i)) for i, layer in enumerate(layers)]
     try:
-        with eval_mode(model), torch.no_grad():
-            output = model(images)
+        with explained(model), torch.no_grad():
+            output = inputs.run(model)
     finally:
         for handle in handles:
             handle.remove()
@@ -168,11 +193,15 @@ def with_first(output: Any, tensor: Tensor) -> Any:
     """A layer's output with another tensor in the place of its first.
 
     Args:
-        output: A tensor, or a tuple, named tuple or list that begins with one.
+        output: A tensor, a tuple, named tuple or list that begins with one, or a mapping with one.
         tensor: The new one.
     """
     if isinstance(output, Tensor):
         return tensor
+    if isinstance(output, Mapping):
+        changed: Any = copy(output)
+        changed[next(k for k, part in output.items() if isinstance(part, Tensor))] = tensor
+        return changed
     rest = (tensor, *output[1:])
     return type(output)(*rest) if hasattr(output, "_fields") else type(output)(rest)
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.hooks import eval_mode, first_tensor
-from interpviz.cam.inputs import follow_model
+from interpviz.cam.grids import Layout, layout_of
+from interpviz.cam.hooks import outside_inference_mode
+from interpviz.cam.inputs import Inputs, ModelInput, prepare
+from interpviz.cam.outputs import find_logits
+from interpviz.cam.steps import choose, watch
 from interpviz.device import unwrap
-from interpviz.errors import LayerError, nearest
+from interpviz.errors import InputError, LayerError, nearest
 
 Layer = nn.Module | str
-
-_POOLING = (
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveMaxPool2d,
-    nn.AvgPool2d,
-    nn.MaxPool2d,
-    nn.FractionalMaxPool2d,
-    nn.LPPool2d,
-)
 
 
 def get_target_layer(model: nn.Module, name: str) -> nn.Module:
@@ -101,56 +96,60 @@ def layer_name(model: nn.Module, layer: nn.Module) -> str:
     )
 
 
-def find_target_layer(model: nn.Module, images: Tensor) -> nn.Module:
-    """Find the last layer that still has a spatial grid.
+def find_target_layer(
+    model: nn.Module, inputs: ModelInput | Inputs, layout: Layout | None = None
+) -> nn.Module:
+    """Find the last layer whose positions still decide the class.
 
-    The model runs once on one image. The layer found is the last to finish whose output has more
-    than one position, pooling left out, since pooling only blurs the grid; of nested modules with
-    that same output it is the outermost.
+    The model runs once on one image. Layers are asked from the last to the first to finish: the
+    one found has an output that makes a grid of the image, and the score of the predicted class
+    has a gradient at many of its positions. Pooling is left out, since it only blurs the grid; of
+    nested modules with the same output it is the outermost. Among tokens, blocks and normalisation
+    layers are asked. Where a ViT reads its class token, nothing behind the last attention depends
+    on the other tokens, so this is the normalisation in front of it.
 
     Args:
-        model: A CNN that classifies.
-        images: Its input, `(N, C, H, W)`, brought to the model's device; the first image is used.
+        model: A model that classifies.
+        inputs: Its input, such as images `(N, C, H, W)` or clips `(N, C, T, H, W)`, brought to the
+            model's device; the first image is used.
+        layout: How activations lie on the input; by default read from the model.
 
     Returns:
-        The layer, for ResNet `layer4`, for VGG-16 `features.29`, for MobileNetV3 `features`.
+        The layer, for ResNet `layer4`, for VGG-16 `features.29`, for MobileNetV3 `features`, for
+        torchvision's ViT-B/16 `encoder.layers.encoder_layer_11.ln_1`.
 
     Raises:
-        LayerError: No layer has a spatial grid, the grid becomes a sequence of tokens before the
-            scores, or the model does not end in class scores.
+        LayerError: No layer has such a grid, the model does not end in class scores, or it turns
+            gradients off.
     """
     model = unwrap(model)
-    images = follow_model(images, model)
-    seen: list[tuple[nn.Module, int]] = []
-    pooled: set[int] = set()
-    tokens: list[int] = []
-    kept: list[Tensor] = []  # A freed tensor's id may come again.
+    with outside_inference_mode(), torch.enable_grad():
+        first = prepare(inputs, model).first()
+        layout = replace(layout or layout_of(model, first.images), batch=1)
+        images = first.images.detach().requires_grad_()
+        # A model may change its input in place, which a leaf does not allow.
+        steps, output = watch(model, first.with_images(images.clone()))
+        found = choose(steps, _score(model, output), images, layout)
+    if found is None:
+        raise _refusal(model, "the predicted score has no gradient at a layer with a grid")
+    return found
 
-    def note(module: nn.Module, _args: Any, output: Any) -> None:
-        tensor = first_tensor(output)
-        if tensor is not None and tensor.ndim == 3:
-            tokens.append(len(seen))
-        if tensor is None or tensor.ndim != 4:
-            return
-        kept.append(tensor)
-        if isinstance(module, _POOLING):
-            pooled.add(id(tensor))
-        if tensor.shape[2] * tensor.shape[3] > 1 and id(tensor) not in pooled:
-            seen.append((module, id(tensor)))
 
-    handles = [m.register_forward_hook(note) for m in model.modules()]
+def _score(model: nn.Module, output: Any) -> Tensor:
     try:
-        with eval_mode(model), torch.no_grad():
-            output = model(images[:1])
-    finally:
-        for handle in handles:
-            handle.remove()
-    last = seen[-1][0] if seen else None
-    result = first_tensor(output)
-    becomes_tokens = bool(tokens) and tokens[-1] == len(seen)
-    if last is None or last is model or becomes_tokens or getattr(result, "ndim", 2) > 2:
-        raise LayerError(
-            f"No layer could be chosen for {type(model).__name__}: name one whose output has the "
-            "shape (batch, channel, height, width) as `target_layer`."
-        )
-    return last
+        logits = find_logits(output)
+    except InputError:
+        raise _refusal(model, f"it returns {type(output).__name__}, not class scores") from None
+    if logits.ndim != 2:
+        raise _refusal(model, f"its output of shape {tuple(logits.shape)} is not (batch, classes)")
+    if not logits.requires_grad:
+        raise _refusal(model, "it turns gradients off, by `torch.no_grad()` or `.detach()`")
+    return logits[0].amax()
+
+
+def _refusal(model: nn.Module, reason: str) -> LayerError:
+    return LayerError(
+        f"No layer could be chosen for {type(model).__name__}, since {reason}: name one as "
+        "`target_layer` whose output has the shape (batch, channel, height, width), or is tokens "
+        "together with `grid=(height, width)`."
+    )

@@ -4,11 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
-from interpviz.cam.targets import ClassScore, Target
-from interpviz.errors import ZeroMapWarning, troubleshooting, warn_user
+from interpviz.cam.grids import share_of_maximum
+from interpviz.cam.targets import Target, target_name
+from interpviz.errors import InputError, ZeroMapWarning, troubleshooting, warn_user
+
+Scale = Literal["image", "batch", "raw"]
+"""What a map is divided by: its own maximum, that of the whole batch, or nothing."""
+
+
+def checked_scale(normalize: bool | str) -> Scale:
+    """The scale that a caller asks for.
+
+    Args:
+        normalize: True, False or `"batch"`.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if normalize in (True, False):
+        return "image" if normalize else "raw"
+    if normalize != "batch":
+        raise InputError(
+            f"normalize is {normalize!r}, but must be True (each map by its own maximum), 'batch' "
+            "(all by one) or False (raw)."
+        )
+    return "batch"
+
+
+def scaled(maps: Tensor, scale: Scale) -> Tensor:
+    """Maps on the scale asked for.
+
+    Args:
+        maps: Tensor `(N, H, W)`.
+        scale: One of `"image"`, `"batch"`, `"raw"`.
+    """
+    return maps if scale == "raw" else share_of_maximum(maps, shared=scale == "batch")
 
 
 @dataclass(frozen=True)
@@ -39,30 +73,25 @@ def percent(probability: float) -> str:
 
 
 def warn_of_zeros(
-    maps: Tensor, target: Target, layers: list[str], class_name: Callable[[int], str]
+    maps: Tensor, target: Target | None, layers: list[str], class_name: Callable[[int], str]
 ) -> None:
     """Warn where a map is zero everywhere, and say which.
 
     Args:
-        maps: Tensor `(N, H, W)`, zero or above.
-        target: What was explained.
+        maps: Tensor `(N, H, W)`.
+        target: What was explained, or None.
         layers: The names of the layers.
         class_name: Gives the name of a class, for the message.
     """
-    empty = (maps.flatten(1).amax(1) == 0).nonzero()[:, 0].tolist()
+    empty = (maps.flatten(1).abs().amax(1) == 0).nonzero()[:, 0].tolist()
     if not empty:
         return
-    what = "this target"
-    if isinstance(target, ClassScore):
-        index = target.classes[empty[0]]
-        what = f"class {index}"
-        if class_name(index) != what:
-            what += f" ({class_name(index)})"
     which = f"of image {empty[0]} " if len(maps) > 1 else ""
     more = f" ({len(empty)} of {len(maps)} maps are)" if len(maps) > 1 else ""
     where = ", ".join(f"'{name}'" for name in layers)
+    what = "" if target is None else f"for {target_name(target, empty[0], class_name)} "
     warn_user(
-        f"The map {which}for {what} at layer {where} is zero everywhere{more}: nothing there "
+        f"The map {which}{what}at layer {where} is zero everywhere{more}: nothing there "
         "raises its score; check the preprocessing, the class and the layer. "
         f"See {troubleshooting('cam-is-all-zeros')}",
         ZeroMapWarning,

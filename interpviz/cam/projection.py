@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from typing import ClassVar
+
 from torch import Tensor
 
 from interpviz.cam.base import CAM
-
-
-def main_component(values: Tensor) -> Tensor:
-    """Project each position's channels on the first principal component of the image.
-
-    A component has no sign of its own. Of the two, the one is taken whose projection goes with the
-    mean over channels: bright is where the layer is active.
-
-    Args:
-        values: Tensor `(N, C, h, w)`.
-
-    Returns:
-        Tensor `(N, h, w)`, of mean zero in each image.
-    """
-    # Apple's devices have neither float64 nor this decomposition; the matrices are small.
-    place = torch.device("cpu") if values.device.type == "mps" else values.device
-    positions = values.flatten(2).transpose(1, 2).to(place, torch.float64)
-    centred = positions - positions.mean(1, keepdim=True)
-    # The smaller of the two Gram matrices has the same first singular vector.
-    if centred.shape[1] <= centred.shape[2]:
-        strength, vectors = torch.linalg.eigh(centred @ centred.transpose(1, 2))
-        projected = vectors[..., -1] * strength[:, -1:].clamp(min=0).sqrt()
-    else:
-        _, vectors = torch.linalg.eigh(centred.transpose(1, 2) @ centred)
-        projected = (centred @ vectors[..., -1:])[..., 0]
-    together = (projected * centred.mean(2)).sum(1, keepdim=True)
-    projected = torch.where(together < 0, -projected, projected)
-    return projected.reshape(len(values), *values.shape[2:]).to(values)
+from interpviz.cam.components import main_component
+from interpviz.cam.gradient import GradientCAM
+from interpviz.cam.run import Run
 
 
 class EigenCAM(CAM):
@@ -55,11 +31,16 @@ class EigenCAM(CAM):
         torch.Size([1, 64, 64])
     """
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:  # noqa: ARG002
-        return main_component(activation)
+    asks_for_score: ClassVar[bool] = False
+
+    def _weigh(self, run: Run) -> list[Tensor]:
+        return run.activations
+
+    def _add_channels(self, weighed: Tensor) -> Tensor:
+        return main_component(weighed)
 
 
-class EigenGradCAM(CAM):
+class EigenGradCAM(GradientCAM):
     r"""The first principal component of gradient times activation.
 
     The map is `ReLU((P - mean of P) v)` with `P_k = g_k * A_k` and v its first right singular
@@ -76,5 +57,8 @@ class EigenGradCAM(CAM):
         torch.Size([1, 64, 64])
     """
 
-    def _combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        return main_component(activation * gradient)
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        return activation * gradient
+
+    def _add_channels(self, weighed: Tensor) -> Tensor:
+        return main_component(weighed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from torch import nn
+
 from interpviz.cam.base import CAM
 from interpviz.cam.gradient import (
     ElementWiseCAM,
@@ -13,7 +15,9 @@ from interpviz.cam.gradient import (
     LayerCAM,
     XGradCAM,
 )
+from interpviz.cam.legrad import LeGrad
 from interpviz.cam.projection import EigenCAM, EigenGradCAM
+from interpviz.device import unwrap
 from interpviz.errors import InputError, nearest
 
 _METHODS: dict[str, type[CAM]] = {
@@ -25,12 +29,17 @@ _METHODS: dict[str, type[CAM]] = {
     "layercam": LayerCAM,
     "eigencam": EigenCAM,
     "eigengradcam": EigenGradCAM,
+    "legrad": LeGrad,
 }
 
 
-def methods() -> list[str]:
-    """The names of all methods, as [`CAM.from_name`][interpviz.cam.CAM.from_name] takes them."""
-    return list(_METHODS)
+def methods(model: nn.Module | None = None) -> list[str]:
+    """The names of all methods, as [`CAM.from_name`][interpviz.cam.CAM.from_name] takes them.
+
+    Args:
+        model: Names only the methods that are made for such a model, if one is given.
+    """
+    return [n for n, method in _METHODS.items() if model is None or method.explains(unwrap(model))]
 
 
 def get_method(name: str) -> type[CAM]:

@@ -1,196 +1,222 @@
-"""What is explained: the number whose gradient is taken."""
+"""What is explained: from what the user wrote to one score an image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from interpviz.errors import InputError, TargetError, nearest
+from interpviz.cam.categories import (
+    as_class_logits,
+    as_list,
+    choose_classes,
+    class_index,
+    find_categories,
+    is_list,
+    not_class_logits,
+    require_one_an_image,
+)
+from interpviz.cam.kinds import OutputTarget, Score
+from interpviz.cam.outputs import batch_size, find_logits, is_per_image, rows
+from interpviz.cam.scores import BinaryScore, ClassScore
+from interpviz.errors import TargetError
 
-Target = Callable[[Tensor], Tensor]
-"""Takes the model's logits `(N, ...)`, gives one score an image `(N,)`."""
+__all__ = [
+    "ClassScore",
+    "EachOwn",
+    "Target",
+    "Targets",
+    "as_list",
+    "class_index",
+    "find_categories",
+    "find_logits",
+    "grouped_scores",
+    "resolve_target",
+    "rows",
+    "score_of",
+    "target_name",
+]
 
-Targets = None | int | str | Sequence[int | str] | Tensor | Target
+Target = Callable[[Any], Tensor]
+"""Takes the model's logits `(N, ...)`, gives one score an image `(N,)`; an
+[`OutputTarget`][interpviz.cam.OutputTarget] takes the whole output instead."""
+
+Targets = None | int | str | Tensor | Target | Sequence[int | str | Target | None]
 
 
 @dataclass(frozen=True)
-class ClassScore:
-    """The score of one class an image: its logit, before the softmax.
+class EachOwn(OutputTarget):
+    """A target of its own for each image.
+
+    It is what a list of targets stands for.
 
     Args:
-        classes: A class index for each image of the batch.
+        targets: One an image; each is given only its own image's part of the output.
     """
 
-    classes: tuple[int, ...]
+    targets: tuple[Target, ...]
 
-    def __call__(self, logits: Tensor) -> Tensor:
-        """Pick each image's own class.
+    def __call__(self, output: Any) -> Tensor:
+        """Each image's score by its own target."""
+        require_one_an_image(self.targets, batch_size(output))
+        return self.grouped(output, len(self.targets))[0]
+
+    def grouped(self, output: Any, total: int) -> Tensor:
+        """Each image's scores in several groups, by its own target.
 
         Args:
-            logits: Tensor `(N, classes)`.
+            output: What the model returned for `groups * N` images.
+            total: How many these are.
 
         Returns:
-            Tensor `(N,)`.
+            Tensor `(groups, N)`.
         """
-        if len(self.classes) != len(logits) or max(self.classes) >= logits.shape[1]:
-            raise TargetError(
-                f"The classes {self.classes} do not fit an output of shape {tuple(logits.shape)}: "
-                "give one existing class for each image."
-            )
-        index = torch.tensor(self.classes, device=logits.device)
-        return logits.gather(1, index[:, None])[:, 0]
+        count = len(self.targets)
+        parts = [
+            grouped_scores(own, rows(output, image, total, count), 1)
+            for image, own in enumerate(self.targets)
+        ]
+        widest = reduce(torch.promote_types, (part.dtype for part in parts))
+        return torch.cat([part.to(widest) for part in parts], 1)
+
+    def describe(self, image: int, class_name: Callable[[int], str]) -> str:
+        """What is explained of this image."""
+        return target_name(self.targets[image], 0, class_name)
 
 
-def find_logits(output: Any) -> Tensor:
-    """The tensor of scores in whatever a model returns.
-
-    Args:
-        output: A tensor; a tuple or list that begins with one; a dict or dataclass with
-            `logits`, or whose first tensor is meant.
-
-    Raises:
-        InputError: There is no tensor in it.
-    """
-    if isinstance(output, Tensor):
-        return output
-    logits = output.get("logits") if isinstance(output, Mapping) else None
-    logits = getattr(output, "logits", None) if logits is None else logits
-    if isinstance(logits, Tensor):
-        return logits
-    if isinstance(output, Mapping):
-        parts = list(output.values())
-    elif isinstance(output, Sequence):
-        parts = list(output)
-    else:
-        parts = list(vars(output).values()) if hasattr(output, "__dict__") else []
-    tensors = [part for part in parts if isinstance(part, Tensor)]
-    # A loss of no dimensions may stand in front of the scores.
-    for tensor in [*(t for t in tensors if t.ndim > 1), *tensors]:
-        return tensor
-    raise InputError(
-        f"The model returns {type(output).__name__}, in which there is no tensor of scores: wrap "
-        "the model in a module that returns its logits."
-    )
-
-
-def find_categories(model: nn.Module, given: Sequence[str] | None = None) -> list[str] | None:
-    """The class names that a model carries, in the order of its logits, or None.
-
-    Args:
-        model: Any module; a list `model.categories` and the `id2label` of a transformers
-            configuration are known.
-        given: The user's own names, which go first.
-
-    Raises:
-        InputError: The user's names are not a list of names.
-    """
-    if given is not None:
-        if not isinstance(given, list | tuple) or not all(isinstance(n, str) for n in given):
-            raise InputError(
-                f"The categories are {type(given).__name__}, but must be a list of names in the "
-                "order of the model's scores."
-            )
-        return list(given)
-    names = getattr(model, "categories", None)
-    if isinstance(names, list | tuple):
-        return [str(n) for n in names]
-    id2label = getattr(getattr(model, "config", None), "id2label", None)
-    if isinstance(id2label, Mapping):
-        return [str(id2label[k]) for k in sorted(id2label, key=int)]
-    return None
-
-
-def resolve_target(targets: Targets, logits: Tensor, categories: Sequence[str] | None) -> Target:
+def resolve_target(
+    targets: Targets, output: Any, count: int, categories: Sequence[str] | None
+) -> Target:
     """Turn what the user wrote into a score.
 
     Args:
-        targets: None for the predicted class of each image; a class index or name for all images;
-            a list or tensor of one index or name an image; or a target.
-        logits: The model's output `(N, classes)`.
+        targets: None for the predicted class of each image, or its predicted side where the model
+            gives one logit an image; a class index or name for all images; a target, such as those
+            of this package, or a function of the logits; or a list or tensor of one an image.
+        output: What the model returned.
+        count: The number of images.
         categories: Class names in the order of the logits, or None.
+
+    Returns:
+        The target, for `score_of`; its names are looked up, and what it says of predictions
+        is fixed as in this output.
 
     Raises:
         TargetError: No such class, or not one target an image.
     """
+    if isinstance(targets, Score):
+        return targets.bind(output, categories)
     if callable(targets):
         return targets
-    if logits.ndim != 2:
-        raise TargetError(
-            f"The model's output has shape {tuple(logits.shape)}, not (batch, classes): pass "
-            "`targets` as a function that turns this output into one score an image."
-        )
-    count, classes = logits.shape
-    if targets is None:
-        return ClassScore(tuple(logits.argmax(1).tolist()))
-    single = isinstance(targets, int | str) or not np.ndim(targets)
-    chosen = as_list(targets) * (count if single else 1)
-    if len(chosen) != count:
-        raise TargetError(
-            f"There are {len(chosen)} targets for {count} images: give one target for each image, "
-            "or a single one for all."
-        )
-    return ClassScore(tuple(class_index(t, classes, categories) for t in chosen))
+    if is_list(targets) and any(t is None or callable(t) for t in targets):
+        require_one_an_image(targets, count)
+        return EachOwn(tuple(_own(t, i, output, categories) for i, t in enumerate(targets)))
+    logits = _class_logits(output, count)
+    if targets is None and logits.shape[1] == 1:
+        return BinaryScore().bind(logits, categories)
+    return ClassScore(choose_classes(targets, logits, categories))
 
 
-def as_list(targets: Any) -> list[Any]:
-    """Targets as a list of plain indices and names.
+def _own(target: Any, image: int, output: Any, categories: Sequence[str] | None) -> Target:
+    row = rows(output, image, image + 1)
+    try:
+        if target is None or callable(target):
+            return resolve_target(target, row, 1, categories)
+        # A list of lists is no list of targets.
+        return ClassScore(choose_classes([target], _class_logits(row, 1), categories))
+    except TargetError as error:
+        error.add_note(f"This is about target {image} of the list.")
+        raise
+
+
+def _class_logits(output: Any, count: int) -> Tensor:
+    if is_per_image(output):
+        raise TargetError(
+            "The model returns detections, not (batch, classes): say which one to explain with "
+            "`BoxScore(box)`, or pass `targets` as `OnOutput(function)`."
+        )
+    logits = find_logits(output)
+    if logits.ndim == 0 or len(logits) != count:
+        raise not_class_logits(logits)
+    return as_class_logits(logits)
+
+
+def score_of(target: Target, output: Any, count: int) -> Tensor:
+    """The score of each image, if the target gives one.
 
     Args:
-        targets: An index, a name, or a list, tensor or array of them.
+        target: What `resolve_target` returned.
+        output: What the model returned.
+        count: The number of images.
+
+    Returns:
+        Tensor `(count,)`.
 
     Raises:
-        TargetError: It is none of these.
+        TargetError: The target returned something else.
     """
-    if isinstance(targets, Tensor | np.ndarray | np.integer):
-        targets = targets.tolist()
-    if isinstance(targets, int | str):
-        return [targets]
-    if not isinstance(targets, Sequence):
-        raise TargetError(_WHAT_A_TARGET_IS.format(targets))
-    return [t.item() if isinstance(t, Tensor | np.generic) and t.ndim == 0 else t for t in targets]
+    score: Any = target(output if isinstance(target, OutputTarget) else find_logits(output))
+    if isinstance(score, Tensor):
+        if score.shape == (count,) or (count == 1 and score.ndim == 0):
+            return score.reshape(count)
+        shape: object = tuple(score.shape)
+    else:
+        shape = type(score).__name__
+    raise TargetError(
+        f"The target function returned {shape} for {count} images: it must return one score an "
+        f"image, a tensor of shape ({count},)."
+    )
 
 
-_WHAT_A_TARGET_IS = (
-    "A target is a class index, a class name or a function of the logits, but this one is {!r}."
-)
+def grouped_scores(target: Target, output: Any, count: int) -> Tensor:
+    """The scores of a batch that holds the same images several times, changed in several ways.
 
-
-def class_index(target: Any, classes: int, categories: Sequence[str] | None) -> int:
-    """The index of a class given by index or name.
+    A function is called for one group after another, since it may treat each image in its own way.
 
     Args:
-        target: An index in [0, classes), or a name, upper or lower case.
-        classes: How many classes the output has.
-        categories: Class names in the order of the logits, or None.
+        target: What `resolve_target` returned for the images.
+        output: What the model returned for `groups * count` images, the images of the first group
+            first.
+        count: The number of images.
+
+    Returns:
+        Tensor `(groups, count)`.
 
     Raises:
-        TargetError: There is no such class.
+        TargetError: The output is not of whole groups, or the target does not return one score an
+            image.
     """
-    if isinstance(target, int) and not isinstance(target, bool):
-        if 0 <= target < classes:
-            return target
+    parts = output if isinstance(target, OutputTarget) else find_logits(output)
+    total = batch_size(parts)
+    if total % count:
         raise TargetError(
-            f"Class {target} is out of range: the model's output has {classes} classes, "
-            f"0 to {classes - 1}."
+            f"The model returned {total} rows for groups of {count} images: its output must have "
+            "one row an image."
         )
-    if not isinstance(target, str):
-        raise TargetError(_WHAT_A_TARGET_IS.format(target))
-    if categories is None:
-        raise TargetError(
-            f"The model has no class names, so {target!r} means nothing to it: pass the index, or "
-            "give the names as `categories=[...]`."
-        )
-    found = [i for i, name in enumerate(categories) if name == target]
-    # ImageNet has a cardigan to wear and a Cardigan that barks.
-    found = found or [i for i, n in enumerate(categories) if n.lower() == target.lower()]
-    if not found:
-        raise TargetError(f"There is no class {target!r}. {nearest(target, categories)}".strip())
-    if len(found) > 1:
-        listed = ", ".join(str(i) for i in found)
-        raise TargetError(f"Several classes are called {target!r}: pass the index, {listed}.")
-    return class_index(found[0], classes, categories)
+    if isinstance(target, EachOwn):
+        require_one_an_image(target.targets, count)
+        return target.grouped(parts, total)
+    whole = target.repeated(total // count) if isinstance(target, Score) else None
+    if whole is not None:
+        return score_of(whole, output, total).reshape(-1, count)
+    scores = [score_of(target, rows(parts, i, i + count), count) for i in range(0, total, count)]
+    return torch.stack(scores)
+
+
+def target_name(target: Target, image: int, class_name: Callable[[int], str]) -> str:
+    """A few words on what is explained, for titles and messages.
+
+    Args:
+        target: What `resolve_target` returned.
+        image: Which image of the batch.
+        class_name: Gives the name of a class.
+
+    Returns:
+        Such as `"class 281 (tabby)"`, `"tiger cat minus tabby"`, or `"this target"` for a
+        function.
+    """
+    return target.describe(image, class_name) if isinstance(target, Score) else "this target"

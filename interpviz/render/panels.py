@@ -65,6 +65,7 @@ def map_panels(
     columns: int | None = None,
     cmap: str | int | Colormap = MAP_CMAP,
     alpha: float = 0.55,
+    vmin: float = 0.0,
     vmax: float = 1.0,
     label: str = MAP_LABEL,
 ) -> Figure:
@@ -73,13 +74,15 @@ def map_panels(
     Args:
         image: One picture below all maps, or a list of pictures, one a map. One picture is also
             drawn alone, in front.
-        heatmaps: Array or tensor `(K, h, w)`, or a list of maps, zero or above.
+        heatmaps: Array or tensor `(K, h, w)`, or a list of maps.
         titles: A title for each map, such as a class name with its score.
         photo_title: The title of the photo in front.
         columns: How many panels stand in a row; by default all, up to five.
         cmap: A colour map by matplotlib or OpenCV name.
         alpha: How strongly the maps cover the pictures, in [0, 1].
-        vmax: The value of the brightest colour, the same for all panels.
+        vmin: The value of the lowest colour, the same for all panels: -1 for signed maps, with a
+            diverging colour map.
+        vmax: The value of the highest colour.
         label: What the colour bar measures.
 
     Returns:
@@ -114,7 +117,7 @@ def map_panels(
         axes[0].imshow(pictures[0])
         _bare(axes[0], photo_title)
     for ax, heatmap, picture, title in zip(axes[lead:], maps, pictures, titles, strict=False):
-        mappable = _draw(ax, heatmap, picture, title, cmap=cmap, alpha=alpha, limits=(0, vmax))
+        mappable = _draw(ax, heatmap, picture, title, cmap=cmap, alpha=alpha, limits=(vmin, vmax))
     _colorbar(figure, mappable, axes[:count], label)
     return figure
 

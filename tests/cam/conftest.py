@@ -1,6 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
+
+from interpviz.cam import CAM
+from interpviz.cam.inputs import prepare
+from interpviz.cam.run import Run
 
 
 class PooledLinear(nn.Module):
@@ -30,3 +36,14 @@ def pooled_linear():
 @pytest.fixture
 def images():
     return torch.rand(3, 3, 8, 8)
+
+
+@pytest.fixture
+def run_of():
+    """Runs a model as a method would, and gives the run."""
+
+    def make(cam: CAM, images: torch.Tensor, target: object) -> Run:
+        run = cam._run(prepare(images, cam.model))
+        return replace(run, target=cam._choose(target, run.trace.output, run.inputs.count))
+
+    return make

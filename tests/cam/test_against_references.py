@@ -66,7 +66,7 @@ def paper_plus_plus(activation: torch.Tensor, gradient: torch.Tensor) -> torch.T
 @pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "mobilenet_v3_small"])
 @pytest.mark.filterwarnings("ignore::interpviz.errors.ZeroMapWarning")
-def test_grad_cam_plus_plus_equals_the_paper(name, scale):
+def test_grad_cam_plus_plus_equals_the_paper(name, scale, run_of):
     model = network(name)
     head = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
     with torch.no_grad():
@@ -75,29 +75,26 @@ def test_grad_cam_plus_plus_equals_the_paper(name, scale):
     layer = get_target_layer(model, ARCHITECTURES[name])
     images = torch.randn(2, 3, 64, 64)
     cam = GradCAMPlusPlus(model, layer)
-    trace, batch = cam._run(images)
-    with torch.enable_grad():
-        [gradient] = trace.gradients(trace.output[:, 1])
-    [activation] = trace.activations
+    run = run_of(cam, images, 1)
+    [activation], [gradient] = run.activations, run.gradients()
     danger = (2 + activation.sum((2, 3), keepdim=True) * gradient).abs() < 0.1
     assert not (danger & (gradient > 0)).any()
-    found = cam._combine(activation.detach(), gradient).relu()
-    expected = paper_plus_plus(activation.detach(), gradient)
+    found = cam._combine(activation, cam._weigh_layer(activation, gradient)).relu()
+    expected = paper_plus_plus(activation, gradient)
     assert (found - expected).abs().max() <= 1e-5 * expected.max()
-    assert cam(batch, 1).flatten(1).amax(1).tolist() == [1, 1]
+    assert cam(images, 1).flatten(1).amax(1).tolist() == [1, 1]
 
 
-def test_grad_cam_plus_plus_with_negative_activations_equals_the_paper(pooled_linear):
+def test_grad_cam_plus_plus_with_negative_activations_equals_the_paper(pooled_linear, run_of):
     model = pooled_linear(channels=16, after=nn.SiLU())
     image = torch.randn(1, 3, 16, 16)
     cam = GradCAMPlusPlus(model, "conv")
-    trace, _ = cam._run(image)
-    with torch.enable_grad():
-        [gradient] = trace.gradients(trace.output[:, 1])
-    activation = trace.activations[0].detach()
+    run = run_of(cam, image, 1)
+    [activation], [gradient] = run.activations, run.gradients()
     assert activation.min() < 0
     denominator = 2 + activation.sum((2, 3), keepdim=True) * gradient
     safe = ((denominator.abs() > 0.1) | (gradient <= 0)).all(-1).all(-1)[0]
-    found = cam._combine(activation[:, safe], gradient[:, safe]).relu()
-    expected = paper_plus_plus(activation[:, safe], gradient[:, safe])
+    activation, gradient = activation[:, safe], gradient[:, safe]
+    found = cam._combine(activation, cam._weigh_layer(activation, gradient)).relu()
+    expected = paper_plus_plus(activation, gradient)
     assert (found - expected).abs().max() <= 1e-5 * expected.max()

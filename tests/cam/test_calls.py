@@ -141,7 +141,7 @@ def test_an_output_that_is_no_list_of_classes(images):
     ("bad", "message"),
     [
         (np.zeros((1, 3, 8, 8), np.float32), "are a ndarray, not a tensor"),
-        (torch.zeros(1, 3, 8, 8, 8), "pass a batch of images"),
+        (torch.zeros(1, 3, 8, 8, 8, 8), "pass a batch of images"),
         (torch.zeros(3, 8, 8), r"shape \(3, 8, 8\), not \(batch"),
         (torch.zeros(0, 3, 8, 8), r"shape \(0, 3, 8, 8\)"),
         (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), "torch.uint8"),
@@ -169,19 +169,19 @@ def test_an_output_without_a_tensor(pooled_linear, images):
 
 
 def test_a_layer_that_returns_no_tensor(pooled_linear, images):
-    class Dictionary(nn.Module):
+    class Shape(nn.Module):
         def forward(self, x):
-            return {"x": x}
+            return x.shape, x
 
     class Out(nn.Module):
         def __init__(self):
             super().__init__()
-            self.part = Dictionary()
+            self.part = Shape()
 
         def forward(self, x):
-            return self.part(x)["x"]
+            return self.part(x)[1]
 
-    with pytest.raises(LayerError, match=r"'after\.part' returns dict, not a tensor"):
+    with pytest.raises(LayerError, match=r"'after\.part' returns tuple, not a tensor"):
         GradCAM(pooled_linear(after=Out()), "after.part")(images)
 
 
