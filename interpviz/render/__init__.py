@@ -1,5 +1,7 @@
 """Arrays, labels and tokens become pictures. Nothing here knows a model."""
 
+from interpviz.render.animation import write_animation
+from interpviz.render.filmstrip import film_strip
 from interpviz.render.heads import head_heatmap, heads_grid, token_flow
 from interpviz.render.images import as_rgb
 from interpviz.render.overlay import colorize, overlay
@@ -15,6 +17,7 @@ __all__ = [
     "colorize",
     "describe",
     "difference_map",
+    "film_strip",
     "head_heatmap",
     "heads_grid",
     "layer_head_heatmap",
@@ -23,4 +26,5 @@ __all__ = [
     "pattern_mask",
     "show_map",
     "token_flow",
+    "write_animation",
 ]
