@@ -23,11 +23,13 @@ class ZooModel:
 
     Attributes:
         name: What `load_model` calls it.
-        model: The network, in eval mode. A vision model also has `model.categories`.
+        model: The network, in eval mode. A model with class names also has
+            `model.categories`.
         provenance: Where its weights come from; `str()` of it belongs under a figure.
         target_layer: The layer that a class activation map is usually drawn at; None for a
             language model.
-        categories: Its class names, in the order of its outputs; empty for a language model.
+        categories: Its class names, in the order of its outputs; empty for a language model, and
+            for a vision model without classes.
         tokenizer: Its tokenizer; None for a vision model.
         transform: How a picture is brought into it; None for a language model.
     """
@@ -74,7 +76,8 @@ class ZooModel:
         return self.transform
 
     def __repr__(self) -> str:
-        kind = f"{len(self.categories)} classes" if self.categories else "language model"
+        kind = "language model" if self.transform is None else "no classes"
+        kind = f"{len(self.categories)} classes" if self.categories else kind
         return f"ZooModel({self.name!r}, {self.provenance.architecture}, {kind})"
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from interpviz.device import best_device
 from interpviz.errors import AssetError, InputError, nearest
+from interpviz.zoo.focus import packaged_focus
 from interpviz.zoo.hub import HubError
 from interpviz.zoo.loaded import ZooModel
 from interpviz.zoo.students import STUDENTS, packaged_student
 from interpviz.zoo.text import HubText, packaged_bert, packaged_gpt
-from interpviz.zoo.vision import Torchvision, hub_lite0, packaged_lite0
+from interpviz.zoo.vision import SWIN_224, Torchvision, hub_lite0, packaged_lite0
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,12 @@ FAMILIES = {
     "mobilenet": ("mobilenet_v3_large", "mobilenet_v2"),
 }
 """The well-known network of each family, and the student that stands in for it."""
+
+WITHOUT_CLASSES = "vit_small_focus"
+"""A vision transformer that needs no hub, but tells no classes apart."""
+
+TRANSFORMERS = ("vit_b_16", "swin_t")
+"""The well-known vision transformers, which only a hub has."""
 
 CHOICES = ("auto", "hub", "packaged")
 
@@ -61,6 +68,15 @@ REGISTRY: dict[str, Entry] = {
             "mobilenet_v3_large", "MobileNet_V3_Large_Weights", "features.16", "MobileNetV3-Large"
         ),
     ),
+    "vit_b_16": Entry(
+        hub=Torchvision(
+            "vit_b_16", "ViT_B_16_Weights", "encoder.layers.encoder_layer_11.ln_1", "ViT-B/16"
+        ),
+    ),
+    "swin_t": Entry(
+        hub=Torchvision("swin_t", "Swin_T_Weights", "norm", "Swin-T", transform=SWIN_224),
+    ),
+    WITHOUT_CLASSES: Entry(packaged=packaged_focus),
     "efficientnet_lite0": Entry(hub=hub_lite0, packaged=packaged_lite0),
     "bert": Entry(
         hub=HubText(
@@ -137,7 +153,12 @@ def load_model(
 
 
 def _other(name: str) -> str:
-    """What needs no hub: the student of the same family, or the real network."""
+    """What needs no hub: the student of the same family, a transformer, or the real network."""
+    if name in TRANSFORMERS:
+        return (
+            f'load_model("{WITHOUT_CLASSES}"), a vision transformer without classes, which needs '
+            "no hub"
+        )
     family = next((f for f, (large, _) in FAMILIES.items() if large == name), None)
     other = family or "efficientnet_lite0"
     return f'load_model("{other}"), which needs no hub'

