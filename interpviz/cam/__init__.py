@@ -1,6 +1,9 @@
 """Class activation maps: which part of a picture speaks for a class."""
 
 from interpviz.cam.base import CAM
+from interpviz.cam.baseline import RandomCAM
+from interpviz.cam.factorization import DeepFeatureFactorization, Factorization
+from interpviz.cam.finer import FinerCAM
 from interpviz.cam.gradient import (
     ElementWiseCAM,
     GradCAM,
@@ -10,6 +13,7 @@ from interpviz.cam.gradient import (
     XGradCAM,
 )
 from interpviz.cam.grids import shared_scale
+from interpviz.cam.kernel import KPCACAM
 from interpviz.cam.kinds import OnOutput, OutputTarget
 from interpviz.cam.layers import find_target_layer, get_target_layer, layer_name
 from interpviz.cam.legrad import LeGrad
@@ -18,20 +22,26 @@ from interpviz.cam.projection import EigenCAM, EigenGradCAM
 from interpviz.cam.regions import BoxScore, MaskScore
 from interpviz.cam.registry import methods
 from interpviz.cam.scores import BinaryScore, ClassContrast, ClassProbability, ClassScore
+from interpviz.cam.second_order import ResidualSoftmaxScore, ShapleyCAM
 from interpviz.cam.similarity import Similarity
+from interpviz.cam.smooth import SmoothGradCAMPlusPlus
 from interpviz.cam.video_maps import VideoMaps
 
 __all__ = [
     "CAM",
+    "KPCACAM",
     "BinaryScore",
     "BoxScore",
     "ClassContrast",
     "ClassMaps",
     "ClassProbability",
     "ClassScore",
+    "DeepFeatureFactorization",
     "EigenCAM",
     "EigenGradCAM",
     "ElementWiseCAM",
+    "Factorization",
+    "FinerCAM",
     "GradCAM",
     "GradCAMPlusPlus",
     "HiResCAM",
@@ -40,7 +50,11 @@ __all__ = [
     "MaskScore",
     "OnOutput",
     "OutputTarget",
+    "RandomCAM",
+    "ResidualSoftmaxScore",
+    "ShapleyCAM",
     "Similarity",
+    "SmoothGradCAMPlusPlus",
     "VideoMaps",
     "XGradCAM",
     "find_target_layer",

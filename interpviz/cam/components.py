@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from interpviz.cam.precision import as_float64
+
 
 def main_component(values: Tensor) -> Tensor:
     """Project each position's channels on the first principal component of the image.
@@ -18,9 +20,7 @@ def main_component(values: Tensor) -> Tensor:
     Returns:
         Tensor `(N, h, w)`, of mean zero in each image.
     """
-    # Apple's devices have neither float64 nor this decomposition; the matrices are small.
-    place = torch.device("cpu") if values.device.type == "mps" else values.device
-    positions = values.flatten(2).transpose(1, 2).to(place, torch.float64)
+    positions = as_float64(values.flatten(2).transpose(1, 2))
     centred = positions - positions.mean(1, keepdim=True)
     # The smaller of the two Gram matrices has the same first singular vector.
     if centred.shape[1] <= centred.shape[2]:
@@ -29,6 +29,15 @@ def main_component(values: Tensor) -> Tensor:
     else:
         _, vectors = torch.linalg.eigh(centred.transpose(1, 2) @ centred)
         projected = (centred @ vectors[..., -1:])[..., 0]
+    return bright_where_active(projected, centred).reshape(len(values), *values.shape[2:]).to(values)
+
+
+def bright_where_active(projected: Tensor, centred: Tensor) -> Tensor:
+    """Of a component's two signs the one that goes with the mean over channels.
+
+    Args:
+        projected: Tensor `(N, P)`, the component at each position.
+        centred: Tensor `(N, P, C)`, the positions' channels, of mean zero over the positions.
+    """
     together = (projected * centred.mean(2)).sum(1, keepdim=True)
-    projected = torch.where(together < 0, -projected, projected)
-    return projected.reshape(len(values), *values.shape[2:]).to(values)
+    return torch.where(together < 0, -projected, projected)

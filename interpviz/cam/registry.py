@@ -7,6 +7,8 @@ import re
 from torch import nn
 
 from interpviz.cam.base import CAM
+from interpviz.cam.baseline import RandomCAM
+from interpviz.cam.finer import FinerCAM
 from interpviz.cam.gradient import (
     ElementWiseCAM,
     GradCAM,
@@ -15,8 +17,11 @@ from interpviz.cam.gradient import (
     LayerCAM,
     XGradCAM,
 )
+from interpviz.cam.kernel import KPCACAM
 from interpviz.cam.legrad import LeGrad
 from interpviz.cam.projection import EigenCAM, EigenGradCAM
+from interpviz.cam.second_order import ShapleyCAM
+from interpviz.cam.smooth import SmoothGradCAMPlusPlus
 from interpviz.device import unwrap
 from interpviz.errors import InputError, nearest
 
@@ -29,7 +34,12 @@ _METHODS: dict[str, type[CAM]] = {
     "layercam": LayerCAM,
     "eigencam": EigenCAM,
     "eigengradcam": EigenGradCAM,
+    "kpcacam": KPCACAM,
+    "smoothgradcam++": SmoothGradCAMPlusPlus,
+    "shapleycam": ShapleyCAM,
+    "finercam": FinerCAM,
     "legrad": LeGrad,
+    "randomcam": RandomCAM,
 }
 
 

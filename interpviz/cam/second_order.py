@@ -1,0 +1,154 @@
+"""Grad-CAM with the curvature of the score taken into account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from interpviz.cam.base import CAM
+from interpviz.cam.categories import Classes, as_class_logits, choose_classes, class_label
+from interpviz.cam.grids import as_grid
+from interpviz.cam.inputs import Inputs
+from interpviz.cam.kinds import Score, at_least_float32
+from interpviz.cam.maps import Scale
+from interpviz.cam.outputs import find_logits
+from interpviz.cam.run import Run
+from interpviz.errors import GradientError, TargetError
+
+
+class ShapleyCAM(CAM):
+    r"""Grad-CAM with a second-order term, from the Shapley values of the layer's activations.
+
+    The weight of a channel is the mean of `g_k - 1/2 * (H A)_k` over positions, with g the score's
+    gradient at the activations A and H its Hessian; the map is
+    `ReLU(sum over k of w_k * A_k)`. The Shapley value of an activation in a game whose players are
+    the activations, present or set to zero, is `A * (g - 1/2 * H A)` exactly where the score is
+    quadratic in them, and these values add up to the score minus the score of zeros. H is never
+    formed: H A is one more pass backward through the part of the model behind the layer.
+
+    Where that part is affine, or piecewise linear as with ReLU and max pooling, H is zero for a
+    logit, and the map is that of Grad-CAM: so it is at the last layer of most CNNs. The paper
+    therefore explains the class by [`ResidualSoftmaxScore`][interpviz.cam.ResidualSoftmaxScore],
+    which is curved: pass it as `targets`. Here the target stays what the caller says, as with
+    every other method.
+
+    An operation of the model's own that PyTorch was told to differentiate only once
+    (`once_differentiable`) adds nothing to H, as if it were affine.
+
+    pytorch-grad-cam differentiates through the whole model, from the image on, which takes the
+    memory of training; here the graph begins at the layer.
+
+    Use it when the part behind the layer is far from linear, as in transformers and networks with
+    smooth activations, or with `ResidualSoftmaxScore()` on any network.
+
+    Paper: Cai, "CAMs as Shapley Value-based Explainers", The Visual Computer 2025
+    (arXiv:2501.06261).
+
+    Raises:
+        GradientError: An operation behind the layer cannot be differentiated twice.
+
+    Examples:
+        >>> import torch
+        >>> from torchvision.models import resnet18
+        >>> cam = ShapleyCAM(resnet18().eval(), "layer4")
+        >>> cam(torch.rand(2, 3, 64, 64), ResidualSoftmaxScore()).shape
+        torch.Size([2, 64, 64])
+    """
+
+    def _run(self, inputs: Inputs) -> Run:
+        # The fused attention kernels have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH):
+            return super()._run(inputs)
+
+    def _maps(self, run: Run, scale: Scale) -> Tensor:
+        with sdpa_kernel(SDPBackend.MATH):
+            return super()._maps(run, scale)
+
+    def _weigh(self, run: Run) -> list[Tensor]:
+        trace = run.trace
+        gradients = trace.gradients(run.score, again=run.again, differentiable=True)
+        weights = []
+        for gradient, kept, name in zip(gradients, trace.activations, trace.names, strict=True):
+            curved = _hessian_times(gradient, kept, name)
+            slope = as_grid(gradient.detach() - 0.5 * curved, name, run.layout)
+            weights.append(slope.flatten(2).mean(2))
+        return weights
+
+
+def _hessian_times(gradient: Tensor, activation: Tensor, name: str) -> Tensor:
+    """The Hessian of the score times the activation; zero where the gradient is constant."""
+    with torch.enable_grad():
+        along = (gradient * activation.detach()).sum()
+    if not along.requires_grad:
+        return torch.zeros_like(gradient)
+    try:
+        [found] = torch.autograd.grad(along, activation, retain_graph=True, allow_unused=True)
+    except RuntimeError as error:
+        if "not implemented" not in str(error):
+            raise
+        raise GradientError(
+            f"An operation behind layer '{name}' cannot be differentiated twice, which ShapleyCAM "
+            "needs: pick a later layer, or use GradCAM."
+        ) from error
+    return torch.zeros_like(gradient) if found is None else found
+
+
+@dataclass(frozen=True)
+class ResidualSoftmaxScore(Score):
+    """The logit of a class plus the logarithm of its probability: `z_c + log p_c`.
+
+    Use it with ShapleyCAM, and where the logit misses that a rival class grows as well while the
+    probability fades because the model is sure. It is the "residual softmax target-class" (ReST)
+    score; its gradient for the logits is `2 * e_c - p`.
+
+    Paper: Cai, "CAMs as Shapley Value-based Explainers", The Visual Computer 2025
+    (arXiv:2501.06261).
+
+    Args:
+        target: A class index or name for all images, a list of one an image, or None for the
+            predicted ones.
+
+    Examples:
+        >>> import torch
+        >>> ResidualSoftmaxScore(1)(torch.tensor([[0.0, 99.0], [0.0, 0.0]]))
+        tensor([99.0000, -0.6931])
+    """
+
+    target: Classes = None
+
+    def bind(self, output: Any, categories: Sequence[str] | None) -> Self:
+        """The same with one class index an image."""
+        logits = _several(find_logits(output))
+        return replace(self, target=choose_classes(self.target, logits, categories))
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """The score of each image's class.
+
+        Args:
+            logits: Tensor `(N, classes)`.
+
+        Returns:
+            Tensor `(N,)`, float32, or float64 as the logits.
+        """
+        columns = at_least_float32(_several(logits))
+        classes = torch.tensor(choose_classes(self.target, columns, None), device=columns.device)
+        both = columns + columns.log_softmax(1)
+        return both.gather(1, classes[:, None])[:, 0]
+
+    def describe(self, image: int, class_name: Callable[[int], str]) -> str:
+        """Such as "the residual softmax score of tabby"."""
+        return f"the residual softmax score of {class_label(self.target, image, class_name)}"
+
+
+def _several(logits: Tensor) -> Tensor:
+    columns = as_class_logits(logits)
+    if columns.shape[1] == 1:
+        raise TargetError(
+            "The model gives one logit an image, which has no softmax: use BinaryScore()."
+        )
+    return columns
