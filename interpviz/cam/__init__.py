@@ -1,5 +1,6 @@
 """Class activation maps: which part of a picture speaks for a class."""
 
+from interpviz.cam.ablation import AblationCAM
 from interpviz.cam.base import CAM
 from interpviz.cam.baseline import RandomCAM
 from interpviz.cam.factorization import DeepFeatureFactorization, Factorization
@@ -30,6 +31,7 @@ from interpviz.cam.video_maps import VideoMaps
 __all__ = [
     "CAM",
     "KPCACAM",
+    "AblationCAM",
     "BinaryScore",
     "BoxScore",
     "ClassContrast",

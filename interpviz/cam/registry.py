@@ -6,6 +6,7 @@ import re
 
 from torch import nn
 
+from interpviz.cam.ablation import AblationCAM
 from interpviz.cam.base import CAM
 from interpviz.cam.baseline import RandomCAM
 from interpviz.cam.finer import FinerCAM
@@ -38,6 +39,7 @@ _METHODS: dict[str, type[CAM]] = {
     "smoothgradcam++": SmoothGradCAMPlusPlus,
     "shapleycam": ShapleyCAM,
     "finercam": FinerCAM,
+    "ablationcam": AblationCAM,
     "legrad": LeGrad,
     "randomcam": RandomCAM,
 }
