@@ -29,7 +29,9 @@ def main_component(values: Tensor) -> Tensor:
     else:
         _, vectors = torch.linalg.eigh(centred.transpose(1, 2) @ centred)
         projected = (centred @ vectors[..., -1:])[..., 0]
-    return bright_where_active(projected, centred).reshape(len(values), *values.shape[2:]).to(values)
+    return (
+        bright_where_active(projected, centred).reshape(len(values), *values.shape[2:]).to(values)
+    )
 
 
 def bright_where_active(projected: Tensor, centred: Tensor) -> Tensor:

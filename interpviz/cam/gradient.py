@@ -52,7 +52,7 @@ class GradCAM(GradientCAM):
         torch.Size([2, 64, 64])
     """
 
-    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:
+    def _weigh_layer(self, activation: Tensor, gradient: Tensor) -> Tensor:  # noqa: ARG002
         return gradient.flatten(2).mean(2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -151,13 +152,19 @@ def _hooks(module: nn.Module, record: HeadRecord) -> list[Any]:
     if isinstance(module, nn.MultiheadAttention):
         return [module.register_forward_hook(_multihead(module, record), with_kwargs=True)]
 
+    owner = threading.get_ident()
+
+    # Another thread may run the same model meanwhile.
     def keep_values(source: nn.Module, _args: Any, output: Tensor) -> None:
+        if threading.get_ident() != owner:
+            return
         joined = source is getattr(module, "qkv", None)
         values = output.chunk(3, -1)[2] if joined else output
         record.values.append(_split(values.detach(), heads))
 
     def keep_context(_module: nn.Module, args: Any) -> None:
-        record.context.append(args[0])
+        if threading.get_ident() == owner:
+            record.context.append(args[0])
 
     qkv = getattr(module, "qkv", None)
     source = qkv if isinstance(qkv, nn.Linear) else _child(module, _VALUES)
@@ -175,7 +182,11 @@ def _split(values: Tensor, heads: int) -> Tensor:
 
 
 def _multihead(module: nn.MultiheadAttention, record: HeadRecord) -> Any:
+    owner = threading.get_ident()
+
     def keep(_module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if threading.get_ident() != owner:
+            return
         value = kwargs["value"] if "value" in kwargs else args[2]
         weight = module.in_proj_weight.chunk(3)[2]
         bias = None if module.in_proj_bias is None else module.in_proj_bias.chunk(3)[2]

@@ -78,7 +78,11 @@ class KPCACAM(CAM):
         points = points - points.mean(1, keepdim=True)
         gamma = 1 / points.shape[2] if self.gamma is None else self.gamma
         projected = _first_component(_sigmoid_kernel(gamma * points @ points.transpose(1, 2)))
-        return bright_where_active(projected, points).reshape(len(weighed), *weighed.shape[2:]).to(weighed)
+        return (
+            bright_where_active(projected, points)
+            .reshape(len(weighed), *weighed.shape[2:])
+            .to(weighed)
+        )
 
 
 def _sigmoid_kernel(products: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, Unpack
 
@@ -93,8 +94,11 @@ class LeGrad(CAM):
     def _calls(self, run: Run) -> dict[nn.Module, tuple[Any, Any]]:
         calls: dict[nn.Module, tuple[Any, Any]] = {}
 
+        owner = threading.get_ident()
+
         def note(block: nn.Module, args: Any, kwargs: Any) -> None:
-            calls[block] = (args, kwargs)
+            if threading.get_ident() == owner:
+                calls[block] = (args, kwargs)
 
         handles = [b.register_forward_pre_hook(note, with_kwargs=True) for b in self.blocks]
         try:
