@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from interpviz import attention, cam, errors, render, zoo
+    from interpviz import attention, cam, errors, metrics, render, zoo
     from interpviz.attention import (
         AttentionVisualizer,
         BERTAttentionVisualizer,
@@ -33,6 +33,7 @@ __all__ = [
     "capture_attention",
     "errors",
     "get_target_layer",
+    "metrics",
     "render",
     "zoo",
 ]

@@ -1,0 +1,169 @@
+"""Score many changed images in full batches. All that metrics ask of a model is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from interpviz.cam.categories import as_class_logits
+from interpviz.cam.hooks import eval_mode, outside_inference_mode
+from interpviz.cam.inputs import follow_model
+from interpviz.cam.kinds import OutputTarget
+from interpviz.cam.scores import BinaryScore, ClassScore
+from interpviz.cam.targets import (
+    Target,
+    Targets,
+    find_categories,
+    find_logits,
+    grouped_scores,
+    resolve_target,
+    score_of,
+)
+from interpviz.device import unwrap
+from interpviz.errors import InputError
+from interpviz.metrics.progress import progress_bar
+
+Score = Literal["probability", "logit"]
+"""What is read of the target class: its softmax probability, or its logit."""
+
+Build = Callable[[Tensor, Tensor], Tensor]
+"""Takes indices of images `(B,)` and of steps `(B,)`, gives the changed images `(B, C, H, W)`."""
+
+
+class Scorer:
+    """A model, its images and what is scored, with the scores of the unchanged images.
+
+    Args:
+        model: Any module that turns images `(N, C, H, W)` into class scores.
+        images: Preprocessed images `(N, C, H, W)`.
+        targets: None for the predicted class of each image; a class index or name for all; one an
+            image; or a target, such as a function of the logits `(N, ...)` to one score an image
+            `(N,)`.
+        score: Whether a class is scored by its probability or its logit. Any other target is its
+            own score.
+        batch_size: How many images the model sees at once.
+
+    Attributes:
+        model: The model.
+        images: The images on the model's device, of its type.
+        score: What is read of the target class.
+        batch_size: How many images the model sees at once.
+        classes: How many classes the model has; 0 where it gives no list of classes.
+        original: The score of each unchanged image `(N,)`, float32.
+
+    Raises:
+        InputError: The images are not a batch of finite numbers, or an option has no such value.
+        TargetError: A class does not exist, or there is not one target an image.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        targets: Targets = None,
+        *,
+        score: Score = "probability",
+        batch_size: int = 64,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"The model is a {type(model).__name__}, not an nn.Module: pass the network, "
+                "of a zoo model `m.model`."
+            )
+        if score not in ("probability", "logit"):
+            raise InputError(f"The score is {score!r}, but must be 'probability' or 'logit'.")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"The batch size is {batch_size!r}, but must be 1 or more.")
+        self.model = model
+        self.batch_size = batch_size
+        self.score = score
+        self._as_probability = score == "probability"
+        with outside_inference_mode():
+            self.images = follow_model(images, model)
+        if self.images.ndim != 4:
+            raise InputError(
+                f"The images have shape {tuple(images.shape)}, but these measures need pictures "
+                "(batch, channel, height, width)."
+            )
+        count = len(self.images)
+        with self._scoring():
+            outputs = [self.model(part) for part in torch.split(self.images, batch_size)]
+            plain = isinstance(outputs[0], Tensor)
+            whole = plain or len(outputs) == 1
+            if not whole and isinstance(targets, OutputTarget):
+                raise _batch_too_small(count)
+            output = outputs[0] if len(outputs) == 1 else torch.cat(list(map(find_logits, outputs)))
+            self._target = resolve_target(targets, output, count, find_categories(unwrap(model)))
+            self._in_steps = isinstance(self._target, OutputTarget) and not plain
+            if self._in_steps and not whole:
+                raise _batch_too_small(count)
+            logits = find_logits(output)
+            self.classes = logits.shape[1] if logits.ndim == 2 else 0
+            self.original = self._read(output if self._in_steps else logits)
+
+    @property
+    def targets(self) -> list[int] | Target:
+        """What is scored: one class index an image, or another target, fixed as it was resolved."""
+        target = self._target
+        return list(target.classes) if isinstance(target, ClassScore) else target
+
+    def scores(self, build: Build, steps: int, label: str, *, progress: bool = False) -> Tensor:
+        """Score every image after each of some changes.
+
+        The changed images are made only when their turn comes, and batches run across images and
+        steps, so the model is called `ceil(N * steps / batch_size)` times.
+
+        Args:
+            build: Makes the changed images.
+            steps: The number of changes of each image.
+            label: What the progress bar says.
+            progress: Whether there is one.
+
+        Returns:
+            Tensor `(N, steps)`, float32.
+        """
+        count, device = len(self.images), self.images.device
+        size = self.batch_size - self.batch_size % count if self._in_steps else self.batch_size
+        waiting = torch.empty(0)
+        scores: list[Tensor] = []
+        with self._scoring():
+            for start in progress_bar(range(0, count * steps, size), label, shown=progress):
+                place = torch.arange(start, min(start + size, count * steps), device=device)
+                changed = build(place % count, place // count).to(self.images.dtype)
+                output = self.model(changed)
+                if self._in_steps:
+                    scores.extend(grouped_scores(self._target, output, count).float())
+                    continue
+                logits = find_logits(output)
+                waiting = torch.cat([waiting, logits]) if len(waiting) else logits
+                # A target may have one class or mask an image, so it is given whole steps.
+                while len(waiting) >= count:
+                    scores.append(self._read(waiting[:count]))
+                    waiting = waiting[count:]
+        return torch.stack(scores, 1)
+
+    @contextmanager
+    def _scoring(self) -> Iterator[None]:
+        with outside_inference_mode(), torch.no_grad(), eval_mode(self.model):
+            yield
+
+    def _read(self, output: Any) -> Tensor:
+        target = self._target
+        if isinstance(target, ClassScore) and self._as_probability:
+            # A single logit is that of a yes or no.
+            columns = as_class_logits(output.float())
+            output = columns.softmax(1) if columns.shape[1] > 1 else columns.sigmoid()
+        score = score_of(target, output, len(self.images)).float()
+        sided = isinstance(target, BinaryScore) and self._as_probability
+        return score.sigmoid() if sided else score
+
+
+def _batch_too_small(count: int) -> InputError:
+    return InputError(
+        "This target reads the model's whole output, so all images must fit one batch: set "
+        f"batch_size to {count} or more."
+    )
