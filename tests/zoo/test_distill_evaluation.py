@@ -1,4 +1,3 @@
-import math
 from collections import Counter
 
 import pytest
@@ -18,8 +17,6 @@ from interpviz.zoo.distill.evaluate import (
     constant_answer,
     free_ranks,
     grid_pointing,
-    mosaics,
-    quarter_shares,
     rank_of,
 )
 from interpviz.zoo.distill.train import RECIPES, Run
@@ -73,31 +70,6 @@ def test_answers_that_do_not_fit_are_refused():
 def test_ranks_begin_at_one():
     logits = torch.tensor([0.1, 3.0, 2.0])
     assert [rank_of(logits, i) for i in range(3)] == [3, 1, 2]
-
-
-def test_every_four_photos_make_one_mosaic():
-    tiles = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 3, 2, 2)
-    pictures, quarters = mosaics(tiles, [10, 11, 12, 13, 14])
-    assert pictures.shape == (math.comb(5, 4), 3, 4, 4)
-    for picture, four in zip(pictures, quarters, strict=True):
-        corners = [picture[0, 0, 0], picture[0, 0, 3], picture[0, 3, 0], picture[0, 3, 3]]
-        assert [int(c) + 10 for c in corners] == four.tolist()
-    assert len({tuple(q.tolist()).index(int(q.min())) for q in quarters}) > 1
-
-
-@pytest.mark.parametrize("classes", [[1, 2, 3], [1, 2, 3, 3]])
-def test_mosaics_need_four_different_classes(classes):
-    with pytest.raises(InputError, match="four photos"):
-        mosaics(torch.zeros(len(classes), 3, 2, 2, dtype=torch.uint8), classes)
-
-
-def test_quarter_shares_by_hand():
-    maps = torch.zeros(1, 4, 4, 4)
-    maps[0, 0, :2, :2] = 1.0  # all in its own quarter
-    maps[0, 1] = 1.0  # spread evenly
-    maps[0, 2, 0, 0] = 1.0  # all in another's
-    maps[0, 2, 3, 0] = -5.0  # negative values do not count
-    assert quarter_shares(maps).tolist() == [[1.0, 0.25, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize(("sign", "expected"), [(1.0, 1.0), (0.0, 0.0)])

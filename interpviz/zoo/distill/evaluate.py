@@ -1,21 +1,13 @@
-"""What a student is worth: agreement with its teacher, ranks on free photos, and localisation.
-
-Localisation is the grid pointing game (Zhang et al., "Top-down Neural Attention by Excitation
-Backprop", IJCV 2018; in this form Boehle et al., "Convolutional Dynamic Alignment Networks",
-CVPR 2021, https://arxiv.org/abs/2104.00032): four photos make one picture, and the map of one
-photo's class should lie on that photo's quarter.
-"""
+"""What a student is worth: agreement with its teacher, ranks on free photos, and localisation."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
-from interpviz.errors import InputError, ZeroMapWarning
-from interpviz.zoo.distill.data import FREE_PHOTOS, to_tensor
+from interpviz.errors import InputError
+from interpviz.zoo.distill.data import FREE_PHOTOS
 
 if TYPE_CHECKING:
     import torch
@@ -157,55 +149,6 @@ def free_ranks(
     return rows
 
 
-def mosaics(tiles: torch.Tensor, classes: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every choice of four photos as one picture of two by two.
-
-    Args:
-        tiles: uint8 (P, 3, S, S), P of 4 or more.
-        classes: The class of each photo, all different.
-
-    Returns:
-        The mosaics, uint8 (M, 3, 2S, 2S), and the classes of their quarters (M, 4): top left,
-        top right, bottom left, bottom right. Each choice begins at another of its photos, so that
-        no photo is always in the same quarter.
-
-    Raises:
-        InputError: There are fewer than four photos, or a class twice.
-    """
-    import torch
-
-    if len(tiles) < 4 or len(set(classes)) < len(classes):
-        raise InputError("A mosaic needs four photos or more, each of another class.")
-    pictures, quarters = [], []
-    for turn, chosen in enumerate(combinations(range(len(tiles)), 4)):
-        order = [chosen[(turn + place) % 4] for place in range(4)]
-        top, bottom = (torch.cat([tiles[i] for i in row], 2) for row in (order[:2], order[2:]))
-        pictures.append(torch.cat([top, bottom], 1))
-        quarters.append([classes[i] for i in order])
-    return torch.stack(pictures), torch.tensor(quarters)
-
-
-def quarter_shares(maps: torch.Tensor) -> torch.Tensor:
-    """The part of each map's positive mass that lies in the map's own quarter.
-
-    Args:
-        maps: (M, 4, H, W), for each mosaic the maps of its four quarters' classes.
-
-    Returns:
-        (M, 4), in [0, 1]; 0 for a map without positive values.
-    """
-    import torch
-
-    maps = maps.clamp_min(0)
-    height, width = (side // 2 for side in maps.shape[-2:])
-    corners = [(0, 0), (0, width), (height, 0), (height, width)]
-    own = [
-        maps[:, place, top : top + height, left : left + width].sum((-1, -2))
-        for place, (top, left) in enumerate(corners)
-    ]
-    return torch.stack(own, 1) / maps.sum((-1, -2)).clamp_min(1e-30)
-
-
 def grid_pointing(
     model: nn.Module,
     layer: str,
@@ -228,16 +171,8 @@ def grid_pointing(
     import torch
 
     from interpviz.cam import GradCAM
+    from interpviz.metrics import grid_pointing_game
 
-    pictures, quarters = mosaics(to_tensor([preprocess.view(p) for p in photos]), classes)
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
-    cam = GradCAM(model, layer)
-    shares = []
-    with warnings.catch_warnings():
-        # A map of zeros counts as a share of 0; the warning adds nothing here.
-        warnings.simplefilter("ignore", ZeroMapWarning)
-        for picture, four in zip(pictures, quarters, strict=True):
-            x = ((picture.float() / 255 - mean) / std).expand(4, -1, -1, -1)
-            maps = cam(x, four.tolist(), normalize=False)
-            shares.append(quarter_shares(maps[None].cpu()))
-    return float(torch.cat(shares).mean())
+    tiles = torch.stack([preprocess(photo) for photo in photos])
+    shares = grid_pointing_game(GradCAM(model, layer), tiles, classes)
+    return float(shares.mean())
