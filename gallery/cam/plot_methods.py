@@ -8,9 +8,11 @@ same map; at an earlier layer they part. When does the choice of the method matt
 # %%
 # ## A picture with a known answer
 #
-# The cat is above, the cup below. [`methods`][interpviz.cam.methods] lists the names, and
-# [`CAM.from_name`][interpviz.cam.CAM.from_name] gives the class for each. All are called in the
-# same way.
+# The cat is above, the cup below. [`methods`][interpviz.cam.methods] lists the names of those that
+# fit a model, and [`CAM.from_name`][interpviz.cam.CAM.from_name] gives the class for each. All are
+# called in the same way. Those that run the network hundreds of times get a budget here.
+
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,28 +29,26 @@ mosaic.paste(ImageOps.fit(load_photo("coffee"), (448, 224)), (0, 224))
 x, view = m.preprocess(mosaic), m.view(mosaic)
 classes = ["tiger cat", "espresso"]
 
-last, earlier = layer_name(m.model, m.target_layer), "blocks.5"
-maps = {
-    layer: {
-        name: CAM.from_name(name)(m.model, layer).class_maps(x, classes).maps for name in methods()
-    }
-    for layer in (last, earlier)
+names = methods(m.model)
+budgets = {
+    "scorecam": {"channels": 16},
+    "sscam": {"channels": 16, "samples": 2},
+    "iscam": {"channels": 16, "samples": 2},
+    "smoothgradcam++": {"samples": 4},
 }
+last, earlier = layer_name(m.model, m.target_layer), "blocks.5"
+maps = {layer: {} for layer in (last, earlier)}
+for layer, found in maps.items():
+    for name in names:
+        cam = CAM.from_name(name)(m.model, layer, **budgets.get(name, {}))
+        found[name] = cam.class_maps(x, classes).maps
 
 # %%
 # ## The last layer: families of one map
 #
 # Behind the last layer of this network come only a mean over positions and a linear layer. So a
 # channel's gradient is the same at every position, and methods that differ only in how they average
-# it cannot differ at all.
-
-found = maps[last]
-fig = map_panels(view, [pair[1] for pair in found.values()], list(found), columns=3)
-caption(fig, m.provenance.caption)
-describe(fig, f"A cat above a cup, and its map for espresso by {len(found)} methods at {last}.")
-plt.show()
-
-# %%
+# it cannot differ at all. Each map is drawn once, under the names of all methods that give it.
 
 
 def families(found):
@@ -64,6 +64,20 @@ def families(found):
     return groups
 
 
+found = maps[last]
+groups = families(found)
+titles = [fill(", ".join(group), 20) for group in groups]
+fig = map_panels(view, [found[g[0]][1] for g in groups], titles, photo_title="input", columns=4)
+caption(fig, m.provenance.caption)
+describe(
+    fig,
+    f"A cat above a cup, and the {len(groups)} different maps for espresso that {len(names)} "
+    f"methods draw at {last}.",
+)
+plt.show()
+
+# %%
+
 for layer, found in maps.items():
     print(f"{layer}: {len(families(found))} different maps")
     for group in families(found):
@@ -73,7 +87,7 @@ for layer, found in maps.items():
 # ## An earlier layer: every method its own
 
 found = maps[earlier]
-fig = map_panels(view, [pair[1] for pair in found.values()], list(found), columns=3)
+fig = map_panels(view, [pair[1] for pair in found.values()], names, columns=4)
 caption(fig, m.provenance.caption)
 describe(fig, f"The same picture and methods at {earlier}: the maps differ more.")
 plt.show()
@@ -81,8 +95,8 @@ plt.show()
 # %%
 # ## Which of them fall on their own object?
 #
-# The share of both maps that falls on the photo of its class; half is chance. EigenCAM never asks
-# for the class, so its two maps are the same and it cannot be right about both.
+# The share of both maps that falls on the photo of its class; half is chance. Methods that never
+# ask for the class draw the same map twice and cannot be right about both.
 
 half = x.shape[-1] // 2
 right = {}
@@ -92,12 +106,11 @@ for layer, found in maps.items():
         for cat, cup in found.values()
     ]
 
-names = methods()
-fig, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(7, 0.42 * len(names) + 1), layout="constrained")
 rows = np.arange(len(names))
 for offset, (layer, values) in zip((-0.2, 0.2), right.items()):
     bars = ax.barh(rows + offset, values, height=0.38, label=f"at {layer}")
-    ax.bar_label(bars, fmt="{:.0%}", padding=3)
+    ax.bar_label(bars, fmt="{:.0%}", padding=3, fontsize=8)
 ax.axvline(0.5, linewidth=1, linestyle=":", color="gray")
 ax.set(yticks=rows, yticklabels=names, xlabel="share on its own object", xlim=(0, 1.15))
 ax.invert_yaxis()

@@ -19,6 +19,7 @@ from interpviz.cam.kinds import OnOutput, OutputTarget
 from interpviz.cam.layers import find_target_layer, get_target_layer, layer_name
 from interpviz.cam.legrad import LeGrad
 from interpviz.cam.maps import ClassMaps
+from interpviz.cam.perturbation import ISCAM, SSCAM, ScoreCAM
 from interpviz.cam.projection import EigenCAM, EigenGradCAM
 from interpviz.cam.regions import BoxScore, MaskScore
 from interpviz.cam.registry import methods
@@ -30,7 +31,9 @@ from interpviz.cam.video_maps import VideoMaps
 
 __all__ = [
     "CAM",
+    "ISCAM",
     "KPCACAM",
+    "SSCAM",
     "AblationCAM",
     "BinaryScore",
     "BoxScore",
@@ -54,6 +57,7 @@ __all__ = [
     "OutputTarget",
     "RandomCAM",
     "ResidualSoftmaxScore",
+    "ScoreCAM",
     "ShapleyCAM",
     "Similarity",
     "SmoothGradCAMPlusPlus",

@@ -20,6 +20,7 @@ from interpviz.cam.gradient import (
 )
 from interpviz.cam.kernel import KPCACAM
 from interpviz.cam.legrad import LeGrad
+from interpviz.cam.perturbation import ISCAM, SSCAM, ScoreCAM
 from interpviz.cam.projection import EigenCAM, EigenGradCAM
 from interpviz.cam.second_order import ShapleyCAM
 from interpviz.cam.smooth import SmoothGradCAMPlusPlus
@@ -39,6 +40,9 @@ _METHODS: dict[str, type[CAM]] = {
     "smoothgradcam++": SmoothGradCAMPlusPlus,
     "shapleycam": ShapleyCAM,
     "finercam": FinerCAM,
+    "scorecam": ScoreCAM,
+    "sscam": SSCAM,
+    "iscam": ISCAM,
     "ablationcam": AblationCAM,
     "legrad": LeGrad,
     "randomcam": RandomCAM,

@@ -62,7 +62,7 @@ def concept_panels(
     for ax, picture, shares in zip(grid.flat, pictures, values, strict=False):
         ax.imshow(_mixed(picture, shares, colours, alpha))
     keys = [Patch(color=c, label=name) for c, name in zip(colours, labels, strict=True)]
-    legend = figure.legend(handles=keys, loc="outside lower center", frameon=False, fontsize=10)
+    legend = figure.legend(handles=keys, loc="outside upper center", frameon=False, fontsize=10)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure

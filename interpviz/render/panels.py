@@ -29,6 +29,7 @@ def show_map(
     title: str | None = None,
     cmap: str | int | Colormap = MAP_CMAP,
     alpha: float = 0.55,
+    vmin: float = 0.0,
     vmax: float = 1.0,
     colorbar: bool = True,
     label: str = MAP_LABEL,
@@ -36,13 +37,14 @@ def show_map(
     """Draw one heat map, alone or over its picture.
 
     Args:
-        heatmap: Array or tensor `(h, w)`, zero or above.
+        heatmap: Array or tensor `(h, w)`.
         image: The picture below it, as [`as_rgb`][interpviz.render.as_rgb] takes it.
         ax: Where to draw; a new figure if left out.
         title: The title above it.
         cmap: A colour map by matplotlib or OpenCV name.
         alpha: How strongly the map covers the picture, in [0, 1].
-        vmax: The value of the brightest colour. Give maps that are compared the same one.
+        vmin: The value of the lowest colour: -1 for signed maps, with a diverging colour map.
+        vmax: The value of the highest colour. Give maps that are compared the same two.
         colorbar: Whether a colour bar lets values be read off.
         label: What the colour bar measures.
 
@@ -50,7 +52,7 @@ def show_map(
         The figure drawn on.
     """
     figure, ax = _figure_of(ax)
-    mappable = _draw(ax, heatmap, image, title, cmap=cmap, alpha=alpha, limits=(0, vmax))
+    mappable = _draw(ax, heatmap, image, title, cmap=cmap, alpha=alpha, limits=(vmin, vmax))
     if colorbar:
         _colorbar(figure, mappable, ax, label)
     return figure
