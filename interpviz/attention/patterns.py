@@ -1,132 +1,47 @@
-"""Attention patterns as masks, and how closely a head follows one."""
+"""How closely a head follows an attention pattern."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import TYPE_CHECKING, overload
 
-import numpy as np
 import torch
 
+from interpviz.attention.masks import (
+    Mask,
+    MaskCost,
+    block_mask,
+    causal_mask,
+    dilated_mask,
+    global_mask,
+    local_mask,
+    mask_cost,
+    mask_growth,
+    random_mask,
+    strided_mask,
+    synthetic_attention,
+)
 from interpviz.attention.visibility import Array, as_weights, like, visible_keys
 from interpviz.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import numpy as np
     from torch import Tensor
 
-Mask: TypeAlias = "NDArray[np.bool_]"
-
-
-def _offsets(n: int) -> NDArray[np.int_]:
-    """Query minus key, for every pair of positions."""
-    if n < 1:
-        raise InputError(f"A mask needs at least one position, not {n}.")
-    place = np.arange(n)
-    return place[:, None] - place[None, :]
-
-
-def local_mask(n: int, window: int) -> Mask:
-    """Each query sees the keys at most `window` positions away: |i - j| <= window.
-
-    The sliding window of Beltagy, Peters and Cohan, "Longformer: The Long-Document Transformer",
-    2020 (arXiv:2004.05150), with `window` positions on each side.
-
-    Args:
-        n: Number of positions.
-        window: Positions visible on each side, at least 0.
-
-    Returns:
-        Shape `(n, n)`, query by key, True where visible.
-
-    Raises:
-        InputError: `n` is below 1 or `window` below 0.
-    """
-    if window < 0:
-        raise InputError(f"A window needs at least 0 positions on each side, not {window}.")
-    return np.asarray(np.abs(_offsets(n)) <= window)
-
-
-def causal_mask(n: int) -> Mask:
-    """Each query sees itself and what came before it: j <= i.
-
-    The mask of a decoder: Vaswani et al., "Attention Is All You Need", NeurIPS 2017.
-
-    Args:
-        n: Number of positions.
-
-    Returns:
-        Shape `(n, n)`, query by key, True where visible.
-
-    Raises:
-        InputError: `n` is below 1.
-    """
-    return np.asarray(_offsets(n) >= 0)
-
-
-def global_mask(n: int, tokens: Sequence[int]) -> Mask:
-    """Chosen tokens see all and are seen by all: i in G or j in G.
-
-    The global attention of Beltagy, Peters and Cohan, "Longformer: The Long-Document
-    Transformer", 2020 (arXiv:2004.05150).
-
-    Args:
-        n: Number of positions.
-        tokens: The positions of the global tokens G, each from 0 to `n - 1`.
-
-    Returns:
-        Shape `(n, n)`, query by key, True where visible.
-
-    Raises:
-        InputError: `n` is below 1, or a position lies outside.
-    """
-    chosen = np.zeros(len(_offsets(n)), dtype=bool)
-    for token in tokens:
-        if not 0 <= token < n:
-            raise InputError(f"Position {token} is outside of the {n} positions, 0 to {n - 1}.")
-        chosen[token] = True
-    return np.asarray(chosen[:, None] | chosen[None, :])
-
-
-def dilated_mask(n: int, window: int, dilation: int) -> Mask:
-    """A window with gaps: |i - j| <= window * dilation and (i - j) mod dilation = 0.
-
-    The dilated sliding window of Beltagy, Peters and Cohan, "Longformer: The Long-Document
-    Transformer", 2020 (arXiv:2004.05150).
-
-    Args:
-        n: Number of positions.
-        window: Visible positions on each side, at least 0.
-        dilation: The step between visible positions, at least 1; 1 is the local mask.
-
-    Returns:
-        Shape `(n, n)`, query by key, True where visible.
-
-    Raises:
-        InputError: `n` or `dilation` is below 1, or `window` below 0.
-    """
-    if dilation < 1:
-        raise InputError(f"A dilation needs to be at least 1, not {dilation}.")
-    return np.asarray(local_mask(n, window * dilation) & (_offsets(n) % dilation == 0))
-
-
-def synthetic_attention(mask: Mask) -> NDArray[np.float64]:
-    """The weights of a head that follows a mask exactly and knows nothing else.
-
-    Args:
-        mask: Shape `(query, key)`, True where visible.
-
-    Returns:
-        Shape `(query, key)`: each row is uniform over its visible keys and sums to 1; a row that
-        sees nothing is 0.
-
-    Raises:
-        InputError: The mask does not have two dimensions.
-    """
-    seen = np.asarray(mask, dtype=bool)
-    if seen.ndim != 2:
-        raise InputError(f"A mask needs the shape (query, key), not {seen.shape}.")
-    return np.asarray(seen / np.maximum(seen.sum(axis=1, keepdims=True), 1))
+__all__ = [
+    "Mask",
+    "MaskCost",
+    "block_mask",
+    "causal_mask",
+    "dilated_mask",
+    "global_mask",
+    "local_mask",
+    "mask_cost",
+    "mask_growth",
+    "pattern_score",
+    "random_mask",
+    "strided_mask",
+    "synthetic_attention",
+]
 
 
 @overload

@@ -2,6 +2,7 @@
 
 from interpviz.render.animation import write_animation
 from interpviz.render.filmstrip import film_strip
+from interpviz.render.head_types import head_type_map
 from interpviz.render.heads import head_heatmap, heads_grid, token_flow
 from interpviz.render.images import as_rgb
 from interpviz.render.overlay import colorize, overlay
@@ -19,6 +20,7 @@ __all__ = [
     "difference_map",
     "film_strip",
     "head_heatmap",
+    "head_type_map",
     "heads_grid",
     "layer_head_heatmap",
     "map_panels",

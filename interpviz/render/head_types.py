@@ -12,6 +12,7 @@ from interpviz.render.labels import figure_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.path import Path
 
 HEAD_TYPE_STYLES = {
     "previous token": ("Pr", "#002080"),
@@ -78,29 +79,31 @@ def head_type_map(names: Any, ax: Axes | None = None, *, title: str | None = Non
 
 def _draw_cells(ax: Axes, table: np.ndarray) -> None:
     """The coloured cells with their letters."""
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import PathPatch, Rectangle
+    from matplotlib.transforms import Affine2D
 
+    letters = {name: _letters(code) for name, (code, _) in HEAD_TYPE_STYLES.items()}
     for (layer, head), name in np.ndenumerate(table):
         if name == "none":
             ax.add_patch(Rectangle((head - 0.06, layer - 0.06), 0.12, 0.12, color="0.6"))
             continue
-        code, color = HEAD_TYPE_STYLES[name]
+        color = HEAD_TYPE_STYLES[name][1]
         ax.add_patch(Rectangle((head - 0.46, layer - 0.46), 0.92, 0.92, color=color, lw=0))
-        _draw_letters(ax, head, layer, code, color)
+        place = Affine2D().translate(head, layer)
+        ax.add_patch(PathPatch(place.transform_path(letters[name]), color=_ink(color), lw=0))
 
 
-def _draw_letters(ax: Axes, head: int, layer: int, code: str, color: str) -> None:
-    """Letters that fill half of a cell's height however large the axes become."""
+def _letters(code: str) -> Path:
+    """Letters around the origin, as outlines that grow with the cell, unlike text."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.patches import PathPatch
     from matplotlib.textpath import TextPath
     from matplotlib.transforms import Affine2D
 
     path = TextPath((0, 0), code, size=0.5, prop=FontProperties(weight="bold"))
     box = path.get_extents()
     # Rows count downwards, so the letters are turned over.
-    place = Affine2D().translate(-box.x0 - box.width / 2, -0.18).scale(1, -1).translate(head, layer)
-    ax.add_patch(PathPatch(place.transform_path(path), color=_ink(color), lw=0))
+    place = Affine2D().translate(-box.x0 - box.width / 2, -0.18).scale(1, -1)
+    return place.transform_path(path)
 
 
 def _ink(color: str) -> str:
@@ -113,10 +116,12 @@ def _ink(color: str) -> str:
 
 def _draw_legend(ax: Axes, table: np.ndarray) -> None:
     """The types that occur, with their letters and how many heads have them."""
+    from matplotlib.artist import Artist
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     present = [name for name in HEAD_TYPE_STYLES if (table == name).any()]
-    handles = [
+    handles: list[Artist] = [
         Patch(
             color=HEAD_TYPE_STYLES[name][1],
             label=f"{HEAD_TYPE_STYLES[name][0]}  {name} ({(table == name).sum()})",
@@ -124,7 +129,8 @@ def _draw_legend(ax: Axes, table: np.ndarray) -> None:
         for name in present
     ]
     if (table == "none").any():
-        handles.append(Patch(color="0.6", label=f"·  none ({(table == 'none').sum()})"))
+        label = f"      none ({(table == 'none').sum()})"
+        handles.append(Line2D([], [], color="0.6", marker="s", ms=3, ls="", label=label))
     ax.legend(
         handles=handles,
         loc="upper left",

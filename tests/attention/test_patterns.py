@@ -6,12 +6,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interpviz.attention import (
+from interpviz.attention.patterns import (
+    block_mask,
     causal_mask,
     dilated_mask,
     global_mask,
     local_mask,
+    mask_cost,
+    mask_growth,
     pattern_score,
+    random_mask,
+    strided_mask,
     synthetic_attention,
 )
 from interpviz.errors import InputError
@@ -33,9 +38,65 @@ def test_masks_are_their_definitions(n, window, dilation):
             dilated_mask(n, window, dilation),
             lambda i, j: abs(i - j) <= window * dilation and (i - j) % dilation == 0,
         ),
+        (strided_mask(n, dilation), lambda i, j: (i - j) % dilation == 0),
+        (block_mask(n, dilation), lambda i, j: i // dilation == j // dilation),
+        (
+            block_mask(n, dilation, min(window, dilation)),
+            lambda i, j: (
+                i // dilation == j // dilation or j % dilation >= dilation - min(window, dilation)
+            ),
+        ),
     ):
         assert got.dtype == bool
         assert np.array_equal(got, slow(n, rule))
+
+
+def test_random_keys():
+    mask = random_mask(40, 3, seed=5)
+    assert mask.dtype == bool
+    assert mask.sum(axis=1).tolist() == [3] * 40
+    assert np.array_equal(mask, random_mask(40, 3, seed=5))
+    assert not np.array_equal(mask, random_mask(40, 3, seed=6))
+    # Every key is as likely as another: 4000 draws of 3 of 10, within five standard deviations.
+    hits = np.concatenate([random_mask(10, 3, seed) for seed in range(400)]).mean(axis=0)
+    assert np.abs(hits - 0.3).max() < 5 * np.sqrt(0.3 * 0.7 / 4000)
+    assert random_mask(4, 4).all()
+    assert not random_mask(4, 0).any()
+
+
+def test_masks_combine():
+    n = 16
+    both = local_mask(n, 1) | global_mask(n, [0])
+    assert np.array_equal(both, slow(n, lambda i, j: abs(i - j) <= 1 or i == 0 or j == 0))
+    past = (local_mask(n, 4) | strided_mask(n, 4)) & causal_mask(n)
+    rule = slow(n, lambda i, j: j <= i and (i - j <= 4 or (i - j) % 4 == 0))
+    assert np.array_equal(past, rule)
+    assert pattern_score(synthetic_attention(both), both) == pytest.approx(1, abs=1e-6)
+
+
+def test_cost():
+    cost = mask_cost(local_mask(10, 1))
+    assert (cost.entries, cost.share, cost.most) == (28, pytest.approx(0.28), 3)
+    assert str(cost) == "28 entries, 28.0% of all"
+    assert mask_cost(random_mask(10, 2)).entries == 20
+    assert mask_cost(causal_mask(10)).entries == 55
+
+
+@pytest.mark.parametrize(
+    ("build", "exponent"),
+    [
+        (lambda n: local_mask(n, 2), 1),
+        (lambda n: local_mask(n, 2) | global_mask(n, [0]), 1),
+        (lambda n: random_mask(n, 3), 1),
+        (lambda n: block_mask(n, 8), 1),
+        (causal_mask, 2),
+        (lambda n: strided_mask(n, 4), 2),
+        # Blocks of the square root of n: 16 of 16, then 22 of 22 and a shorter one.
+        (lambda n: block_mask(n, int(n**0.5)), 1.5),
+    ],
+)
+def test_growth(build, exponent):
+    assert mask_growth(build, 256) == pytest.approx(exponent, abs=0.06)
 
 
 def test_dilation_one_is_local():
@@ -93,6 +154,13 @@ def test_score_of_a_batch_with_padding():
         (lambda: local_mask(3, -1), "at least 0 positions on each side"),
         (lambda: global_mask(3, [3]), "Position 3 is outside of the 3 positions"),
         (lambda: dilated_mask(3, 1, 0), "A dilation needs to be at least 1"),
+        (lambda: strided_mask(3, 0), "A stride needs to be at least 1"),
+        (lambda: block_mask(3, 0), "A block needs at least one position"),
+        (lambda: block_mask(9, 3, 4), "A block of 3 has 0 to 3 summary positions, not 4"),
+        (lambda: random_mask(3, 4), "A query can see 0 to 3 of 3 keys, not 4"),
+        (lambda: random_mask(0, 0), "at least one position"),
+        (lambda: mask_cost(np.ones(3)), r"needs the shape \(query, key\)"),
+        (lambda: mask_growth(lambda n: random_mask(n, 0)), "without entries"),
         (lambda: synthetic_attention(np.ones(3)), r"needs the shape \(query, key\)"),
         (lambda: pattern_score(np.eye(3), np.eye(2)), r"needs the shape \(3, 3\)"),
     ],
