@@ -16,10 +16,9 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
-import torchvision
-from contenders import CLASS, LIBRARIES, METHODS, WITHOUT_TOKENS, patches_as_grid
+from contenders import LIBRARIES, METHODS, WITHOUT_TOKENS, network, patches_as_grid
 from measure import medians, peak_growth
-from torch import Tensor, nn
+from torch import Tensor
 
 from interpviz.cam import get_target_layer
 from interpviz.cam.grids import share_of_maximum
@@ -36,18 +35,6 @@ def on_one_scale(maps: Tensor) -> Tensor:
     """Maps from 0 to 1 each, since some libraries return no others."""
     lowest = maps.flatten(1).amin(1)[:, None, None]
     return share_of_maximum(maps - lowest)
-
-
-def network(name: str, device: str) -> nn.Module:
-    """A torchvision model with random weights, and a class whose map is not zero."""
-    torch.manual_seed(0)
-    model = getattr(torchvision.models, name)(weights=None).eval()
-    head = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
-    with torch.no_grad():
-        # The last layer of a fresh vision transformer is zero.
-        head.weight.normal_(std=0.02)
-        head.weight[CLASS].abs_()
-    return model.to(device)
 
 
 def compare(

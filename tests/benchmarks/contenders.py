@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,6 +14,18 @@ from interpviz.cam import CAM
 CLASS = 7
 Explain = Callable[[Tensor], Tensor]
 ToGrid = Callable[[Tensor], Tensor]
+
+
+def network(name: str, device: str = "cpu") -> nn.Module:
+    """A torchvision model with random weights, and a class whose map is not zero."""
+    torch.manual_seed(0)
+    model = getattr(torchvision.models, name)(weights=None).eval()
+    head = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+    with torch.no_grad():
+        # The last layer of a fresh vision transformer is zero.
+        head.weight.normal_(std=0.02)
+        head.weight[CLASS].abs_()
+    return model.to(device)
 
 
 def patches_as_grid(tokens: Tensor) -> Tensor:

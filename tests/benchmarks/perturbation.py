@@ -14,8 +14,7 @@ import argparse
 from collections.abc import Callable
 
 import torch
-import torchvision
-from contenders import CLASS, Explain
+from contenders import CLASS, Explain, network
 from measure import medians
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,8 +68,7 @@ def ablation_floor(model: nn.Module, layer: str, head: Head) -> Explain:
 def ablation(repeats: int) -> None:
     """Print AblationCAM's time over its floor for three networks."""
     for name, (layer, head) in HEADS.items():
-        torch.manual_seed(0)
-        model = getattr(torchvision.models, name)(weights=None).eval()
+        model = network(name)
         image = torch.rand(1, 3, 224, 224)
         cam = AblationCAM(model, layer)
         runs = {
@@ -96,8 +94,7 @@ def score(repeats: int) -> None:
     """Print ScoreCAM's time over torch-cam's, all channels of a layer."""
     from torchcam.methods import ScoreCAM as TorchScoreCAM
 
-    torch.manual_seed(0)
-    model = torchvision.models.resnet50(weights=None).eval()
+    model = network("resnet50")
     image = torch.rand(1, 3, 224, 224)
 
     def torchcam() -> Tensor:
@@ -114,8 +111,7 @@ def score(repeats: int) -> None:
 
 def budget() -> None:
     """Print what a budget of channels saves, and how like the full map its map is."""
-    torch.manual_seed(0)
-    model = torchvision.models.resnet50(weights=None).eval()
+    model = network("resnet50")
     image = torch.rand(1, 3, 224, 224)
     budgets = (None, 192, 128, 64)
     cams = {str(count or "all"): ScoreCAM(model, "layer4", channels=count) for count in budgets}
