@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 
 from interpviz import GradCAM
 from interpviz.cam import CAM, MaskScore, Similarity, find_target_layer, layer_name
-from interpviz.cam.grids import as_grid, layout_of
+from interpviz.cam.engine.grids import as_grid, layout_of
 from interpviz.errors import AssetError, ZeroMapWarning
 from interpviz.render import caption, describe, map_panels
 from interpviz.zoo import load_model, load_photo, photos

@@ -3,6 +3,8 @@
 from interpviz.cam.ablation import AblationCAM
 from interpviz.cam.base import CAM
 from interpviz.cam.baseline import RandomCAM
+from interpviz.cam.engine.grids import shared_scale
+from interpviz.cam.engine.layers import find_target_layer, get_target_layer, layer_name
 from interpviz.cam.factorization import DeepFeatureFactorization, Factorization
 from interpviz.cam.finer import FinerCAM
 from interpviz.cam.gradient import (
@@ -13,20 +15,18 @@ from interpviz.cam.gradient import (
     LayerCAM,
     XGradCAM,
 )
-from interpviz.cam.grids import shared_scale
 from interpviz.cam.kernel import KPCACAM
-from interpviz.cam.kinds import OnOutput, OutputTarget
-from interpviz.cam.layers import find_target_layer, get_target_layer, layer_name
 from interpviz.cam.legrad import LeGrad
 from interpviz.cam.maps import ClassMaps
 from interpviz.cam.perturbation import ISCAM, SSCAM, ScoreCAM
 from interpviz.cam.projection import EigenCAM, EigenGradCAM
-from interpviz.cam.regions import BoxScore, MaskScore
 from interpviz.cam.registry import methods
-from interpviz.cam.scores import BinaryScore, ClassContrast, ClassProbability, ClassScore
 from interpviz.cam.second_order import ResidualSoftmaxScore, ShapleyCAM
-from interpviz.cam.similarity import Similarity
 from interpviz.cam.smooth import SmoothGradCAMPlusPlus
+from interpviz.cam.targets.kinds import OnOutput, OutputTarget
+from interpviz.cam.targets.regions import BoxScore, MaskScore
+from interpviz.cam.targets.scores import BinaryScore, ClassContrast, ClassProbability, ClassScore
+from interpviz.cam.targets.similarity import Similarity
 from interpviz.cam.video_maps import VideoMaps
 
 __all__ = [

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam.base import CAM
-from interpviz.cam.engine import CAMOptions
-from interpviz.cam.grids import channel_axis
-from interpviz.cam.layers import Layer
-from interpviz.cam.linear import is_affine
-from interpviz.cam.replay import Replay
-from interpviz.cam.run import Run
+from interpviz.cam.engine.engine import CAMOptions
+from interpviz.cam.engine.grids import channel_axis
+from interpviz.cam.engine.layers import Layer
+from interpviz.cam.engine.linear import is_affine
+from interpviz.cam.engine.replay import Replay
+from interpviz.cam.engine.run import Run
 from interpviz.errors import InputError
 
 

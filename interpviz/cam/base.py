@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interpviz.cam.engine import Engine
-from interpviz.cam.hooks import outside_inference_mode
-from interpviz.cam.inputs import ModelInput, one_image, prepare, with_batch
+from interpviz.cam.engine.engine import Engine
+from interpviz.cam.engine.hooks import outside_inference_mode
+from interpviz.cam.engine.inputs import ModelInput, one_image, prepare, with_batch
 from interpviz.cam.maps import ClassMaps, checked_scale, percent, scaled, warn_of_zeros
 from interpviz.cam.targets import Targets, as_list, class_index, find_logits
 from interpviz.errors import TargetError

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam.base import CAM
-from interpviz.cam.engine import CAMOptions
-from interpviz.cam.layers import Layer
-from interpviz.cam.run import Run
+from interpviz.cam.engine.engine import CAMOptions
+from interpviz.cam.engine.layers import Layer
+from interpviz.cam.engine.run import Run
 
 
 class RandomCAM(CAM):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.grids import GridOverride, enlarge
-from interpviz.cam.hooks import eval_mode, outside_inference_mode
-from interpviz.cam.inputs import ModelInput, prepare
-from interpviz.cam.layers import Layer, get_target_layer
-from interpviz.cam.nmf import factorize
-from interpviz.cam.precision import as_float64
+from interpviz.cam.engine.grids import GridOverride, enlarge
+from interpviz.cam.engine.hooks import eval_mode, outside_inference_mode
+from interpviz.cam.engine.inputs import ModelInput, prepare
+from interpviz.cam.engine.layers import Layer, get_target_layer
+from interpviz.cam.engine.nmf import factorize
+from interpviz.cam.engine.precision import as_float64
 from interpviz.cam.projection import EigenCAM
 from interpviz.device import placement
 from interpviz.errors import InputError, LayerError

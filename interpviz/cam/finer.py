@@ -9,16 +9,16 @@ from typing import Any, Unpack
 from torch import Tensor, nn
 
 from interpviz.cam.base import CAM
-from interpviz.cam.categories import as_class_logits, as_list, class_index
-from interpviz.cam.engine import CAMOptions
+from interpviz.cam.engine.engine import CAMOptions
+from interpviz.cam.engine.inputs import Inputs
+from interpviz.cam.engine.layers import Layer
+from interpviz.cam.engine.run import Run
 from interpviz.cam.gradient import GradCAM
-from interpviz.cam.inputs import Inputs
-from interpviz.cam.kinds import Score, at_least_float32
-from interpviz.cam.layers import Layer
 from interpviz.cam.maps import Scale
-from interpviz.cam.outputs import find_logits
-from interpviz.cam.run import Run
 from interpviz.cam.targets import ClassScore, EachOwn, Target, Targets
+from interpviz.cam.targets.categories import as_class_logits, as_list, class_index
+from interpviz.cam.targets.kinds import Score, at_least_float32
+from interpviz.cam.targets.outputs import find_logits
 from interpviz.errors import InputError, TargetError
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from interpviz.cam.base import CAM
-from interpviz.cam.run import Run
+from interpviz.cam.engine.run import Run
 
 
 class GradientCAM(CAM):

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam.base import CAM
-from interpviz.cam.engine import CAMOptions
-from interpviz.cam.grids import as_grid
-from interpviz.cam.heads import attention_blocks, recorded_heads
-from interpviz.cam.hooks import explained, first_tensor
-from interpviz.cam.layers import Layer, get_layers
+from interpviz.cam.engine.engine import CAMOptions
+from interpviz.cam.engine.grids import as_grid
+from interpviz.cam.engine.heads import attention_blocks, recorded_heads
+from interpviz.cam.engine.hooks import explained, first_tensor
+from interpviz.cam.engine.layers import Layer, get_layers
+from interpviz.cam.engine.replay import Replay
+from interpviz.cam.engine.run import Run
 from interpviz.cam.maps import Scale
-from interpviz.cam.replay import Replay
-from interpviz.cam.run import Run
 from interpviz.cam.targets import score_of
 from interpviz.device import unwrap
 from interpviz.errors import LayerError

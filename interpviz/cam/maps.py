@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from interpviz.cam.grids import share_of_maximum
+from interpviz.cam.engine.grids import share_of_maximum
 from interpviz.cam.targets import Target, target_name
 from interpviz.errors import InputError, ZeroMapWarning, troubleshooting, warn_user
 

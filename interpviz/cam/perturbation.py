@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam.base import CAM
-from interpviz.cam.engine import CAMOptions
-from interpviz.cam.grids import enlarge
-from interpviz.cam.layers import Layer
-from interpviz.cam.run import Run
+from interpviz.cam.engine.engine import CAMOptions
+from interpviz.cam.engine.grids import enlarge
+from interpviz.cam.engine.layers import Layer
+from interpviz.cam.engine.run import Run
 from interpviz.errors import InputError
 
 
@@ -31,11 +31,11 @@ class ScoreCAM(CAM):
     [`ClassProbability`][interpviz.cam.ClassProbability] as the target the softmax of values in
     [0, 1] makes nearly equal weights.
 
-    The model runs once for every channel that is not constant, and for each class of `class_maps`
-    anew, so it takes hundreds of times as long as Grad-CAM. With `channels=K` only K masks are
-    tried: one near the mean of all, then one after another that which is least like those before.
-    Every other channel has the score of the one tried whose mask is most like its own. K of a
-    tenth to a twentieth of the channels changes little.
+    The model runs once for every channel that is not constant, and anew for each class of
+    `class_maps`, so it takes hundreds of times as long as Grad-CAM. With `channels=K` the masks are
+    put into K groups of like ones, and only the one nearest to the rest of its group is tried, for
+    all of it. At a last layer a tenth to a twentieth of the channels hardly changes the map; a
+    layer before its activation, where all masks score nearly alike, needs more.
 
     Use it when gradients cannot be had or trusted, and time does not matter.
 
@@ -83,13 +83,9 @@ class ScoreCAM(CAM):
 
     def _weights(self, scorer: _Scorer, activation: Tensor) -> Tensor:
         shapes, live = _scaled(activation.flatten(2))
-        count = int(live.sum(1).max())
-        if not count:
+        if not live.any():
             return torch.zeros_like(shapes[..., 0])
-        if self.channels is None or self.channels >= count:
-            tried, stand_in = _all(live, count)
-        else:
-            tried, stand_in = _unlike(shapes, live, self.channels)
+        tried, stand_in = _choose(shapes, live, self.channels or live.shape[1])
         batches = torch.split(tried, max(1, self.batch_size // len(tried)), 1)
         found = [self._scores(scorer, _pick(activation, batch)) for batch in batches]
         scores = torch.cat(found, 1).gather(1, stand_in).to(activation)
@@ -100,10 +96,8 @@ class ScoreCAM(CAM):
         """The mean score `(N, K)` of all variants of the masks of channels `(N, K, h, w)`."""
         size = scorer.run.inputs.size
         large = enlarge(channels.transpose(0, 1).flatten(0, 1), size)
-        masks, _ = _scaled(large.flatten(1))
-        masks = masks.reshape(channels.shape[1], len(channels), 1, *size)
-        scores = [scorer(variant) for variant in self._variants(masks)]
-        return torch.stack(scores).mean(0).T
+        masks = _scaled(large.flatten(1))[0].reshape(channels.shape[1], len(channels), 1, *size)
+        return torch.stack([scorer(variant) for variant in self._variants(masks)]).mean(0).T
 
     def _variants(self, masks: Tensor) -> Iterator[Tensor]:
         """What becomes of the masks `(K, N, 1, H, W)`, K of each image, in [0, 1]."""
@@ -119,10 +113,9 @@ class SSCAM(ScoreCAM):
     images: their scores differ by their masks alone, and a map does not depend on its batch.
 
     The paper's noise has a deviation of 2. torch-cam adds that to masks in [0, 1], where little of
-    the picture is left; the authors' program adds noise of a deviation of (2 / range)^2 to each
-    channel, as it is, which is little. Here it is a share of the masks' range, and small.
-
-    It takes `samples` times as long as Score-CAM.
+    the picture is left; the authors' program adds noise of (2 / range)^2 to the enlarged channel,
+    which is little. Here it is a share of the masks' range. It takes `samples` times as long as
+    Score-CAM.
 
     Use it when Score-CAM gives a few channels by chance all of the weight.
 
@@ -164,10 +157,8 @@ class SSCAM(ScoreCAM):
     ) -> None:
         super().__init__(model, target_layer, channels=channels, batch_size=batch_size, **options)
         if samples < 1 or not std >= 0:
-            raise InputError(
-                f"samples is {samples} and std {std}: the first must be at least 1, and std 0 or "
-                "above."
-            )
+            wrong = f"samples is {samples} and std {std}"
+            raise InputError(f"{wrong}, but they must be at least 1 and 0.")
         self.samples = samples
         self.std = std
         self.seed = seed
@@ -186,10 +177,9 @@ class ISCAM(ScoreCAM):
     rest is as in [`ScoreCAM`][interpviz.cam.ScoreCAM].
 
     The paper adds the steps up, so that its i-th image is `(0 + 1 + ... + (i-1)) / n * M_k * x`,
-    several times as bright as the image for n above 3; torch-cam does nearly the same. Here the
-    steps are points of the way itself, and none is brighter than the image.
-
-    It takes `samples` times as long as Score-CAM.
+    several times as bright as the image for large n; torch-cam does nearly the same. Here the
+    steps are points of the way itself, and none is brighter than the image. It takes `samples`
+    times as long as Score-CAM.
 
     Use it when what still scores in dim pictures should count for more.
 
@@ -264,34 +254,46 @@ def _scaled(values: Tensor) -> tuple[Tensor, Tensor]:
     return (values - low) / torch.where(live, high - low, 1.0), live[..., 0]
 
 
-def _pick(activation: Tensor, channels: Tensor) -> Tensor:
-    """Each image's own channels `(N, K)` of an activation `(N, C, h, w)`."""
-    index = channels.reshape(*channels.shape, *[1] * (activation.ndim - 2))
-    return activation.gather(1, index.expand(-1, -1, *activation.shape[2:]))
+def _pick(values: Tensor, channels: Tensor) -> Tensor:
+    """Each image's own channels `(N, K)` of values `(N, C, ...)`."""
+    index = channels.reshape(*channels.shape, *[1] * (values.ndim - 2))
+    return values.gather(1, index.expand(-1, -1, *values.shape[2:]))
 
 
-def _all(live: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """As `_unlike`, with all live channels `(N, count)`, each of which stands for itself."""
-    order = live.to(torch.int8).argsort(dim=1, descending=True, stable=True)
-    return order[:, :count], order.argsort(dim=1).clamp(max=count - 1)
+def _choose(shapes: Tensor, live: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Which channels are tried, and which of them each channel has its score of.
 
+    Args:
+        shapes: Tensor `(N, C, positions)` in [0, 1].
+        live: Which channels are not constant, boolean `(N, C)`.
+        count: The most channels of an image that are tried.
 
-def _unlike(shapes: Tensor, live: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Some of the live channels of each image that are unlike each other.
-
-    The shapes are `(N, C, positions)` in [0, 1]. Returns indices of channels `(N, count)`, and for
-    each channel the place among them of the one most like it, `(N, C)`.
+    Returns:
+        Channels `(N, K)`, and places among these `(N, C)`. What is of no use is 0 in both.
     """
-    mean = (shapes * live[..., None]).sum(1, keepdim=True) / live.sum(1)[:, None, None].clamp(min=1)
-    from_mean = (shapes - mean).square().sum(2).masked_fill(~live, torch.inf)
-    far = torch.where(live, torch.inf, -torch.inf)
-    stand_in = torch.zeros_like(live, dtype=torch.long)
-    tried = [from_mean.argmin(1)]
-    for place in range(count):
-        if place:
-            tried.append(far.argmax(1))
-        latest = shapes.gather(1, tried[-1][:, None, None].expand(-1, 1, shapes.shape[2]))
-        distance = (shapes - latest).square().sum(2)
-        stand_in = torch.where(distance < far, place, stand_in)
-        far = torch.minimum(far, distance)
-    return torch.stack(tried, 1), stand_in
+    tried = live.new_zeros(len(live), min(count, int(live.sum(1).max())), dtype=torch.long)
+    place = torch.zeros_like(live, dtype=torch.long)
+    for image, channels in enumerate(each.nonzero()[:, 0] for each in live):
+        if len(channels) > count:
+            chosen, place[image, channels] = _groups(shapes[image, channels], count)
+            tried[image] = channels[chosen]
+        else:
+            tried[image, : len(channels)] = channels
+            place[image, channels] = torch.arange(len(channels), device=live.device)
+    return tried, place
+
+
+def _groups(shapes: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The central ones of groups of like shapes `(C, positions)`, and the group of each `(C,)`."""
+    # Products of matrices would be quicker, but not exact where two shapes are the same.
+    apart = torch.cdist(shapes, shapes, compute_mode="donot_use_mm_for_euclid_dist")
+    central = [apart.sum(1).argmin()]
+    nearest = apart[central[0]]
+    while len(central) < count:
+        central.append(nearest.argmax())
+        nearest = torch.minimum(nearest, apart[central[-1]])
+    tried = torch.stack(central)
+    for _ in range(4):
+        member = apart[:, tried].argmin(1, keepdim=True) == torch.arange(count, device=tried.device)
+        tried = (apart @ member.to(apart)).masked_fill(~member, torch.inf).argmin(0)
+    return tried, apart[:, tried].argmin(1)

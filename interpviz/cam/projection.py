@@ -7,9 +7,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from interpviz.cam.base import CAM
-from interpviz.cam.components import main_component
+from interpviz.cam.engine.components import main_component
+from interpviz.cam.engine.run import Run
 from interpviz.cam.gradient import GradientCAM
-from interpviz.cam.run import Run
 
 
 class EigenCAM(CAM):

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from interpviz.cam.base import CAM
-from interpviz.cam.categories import Classes, as_class_logits, choose_classes, class_label
-from interpviz.cam.grids import as_grid
-from interpviz.cam.inputs import Inputs
-from interpviz.cam.kinds import Score, at_least_float32
+from interpviz.cam.engine.grids import as_grid
+from interpviz.cam.engine.inputs import Inputs
+from interpviz.cam.engine.run import Run
 from interpviz.cam.maps import Scale
-from interpviz.cam.outputs import find_logits
-from interpviz.cam.run import Run
+from interpviz.cam.targets.categories import Classes, as_class_logits, choose_classes, class_label
+from interpviz.cam.targets.kinds import Score, at_least_float32
+from interpviz.cam.targets.outputs import find_logits
 from interpviz.errors import GradientError, TargetError
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam.base import CAM
-from interpviz.cam.engine import CAMOptions
+from interpviz.cam.engine.engine import CAMOptions
+from interpviz.cam.engine.layers import Layer
+from interpviz.cam.engine.precision import as_float64
+from interpviz.cam.engine.run import Run
 from interpviz.cam.gradient import GradCAMPlusPlus
-from interpviz.cam.layers import Layer
-from interpviz.cam.precision import as_float64
-from interpviz.cam.run import Run
 from interpviz.errors import InputError
 
 

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from interpviz.cam.backdrop import backdrop
-from interpviz.cam.categories import as_class_logits, as_list, class_index
-from interpviz.cam.hooks import explained
-from interpviz.cam.inputs import prepare
-from interpviz.cam.layers import layer_name
+from interpviz.cam.engine.hooks import explained
+from interpviz.cam.engine.inputs import prepare
+from interpviz.cam.engine.layers import layer_name
 from interpviz.cam.maps import scaled, warn_of_zeros
-from interpviz.cam.outputs import find_logits
-from interpviz.cam.scores import BinaryScore, ClassScore
 from interpviz.cam.targets import Target, Targets, target_name
+from interpviz.cam.targets.categories import as_class_logits, as_list, class_index
+from interpviz.cam.targets.outputs import find_logits
+from interpviz.cam.targets.scores import BinaryScore, ClassScore
 from interpviz.cam.video_maps import VideoMaps
 from interpviz.errors import InputError, TargetError, ZeroMapWarning
 from interpviz.render.images import to_numpy

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam import methods as method_names
-from interpviz.cam.layers import Layer
+from interpviz.cam.engine.layers import Layer
 from interpviz.cam.targets import Targets
 from interpviz.errors import GradientError, InputError, LayerError, nearest
 from interpviz.metrics.confidence import drops, increases, kept_scores

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam import CAM
-from interpviz.cam.layers import Layer
+from interpviz.cam.engine.layers import Layer
 from interpviz.cam.targets import Target
 from interpviz.errors import InputError, ZeroMapWarning
 from interpviz.metrics.checks import as_maps

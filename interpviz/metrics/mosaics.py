@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from interpviz.cam import GradCAM
-from interpviz.cam.layers import Layer
+from interpviz.cam.engine.layers import Layer
 from interpviz.errors import InputError
 from interpviz.metrics.checks import as_maps, whole_number
 from interpviz.metrics.localisation import share_inside

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.layers import Layer, layer_name
+from interpviz.cam.engine.layers import Layer, layer_name
 from interpviz.cam.targets import Targets
 from interpviz.device import unwrap
 from interpviz.errors import InputError

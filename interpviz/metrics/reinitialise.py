@@ -9,8 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.hooks import eval_mode, outside_inference_mode
-from interpviz.cam.layers import get_target_layer
+from interpviz.cam.engine.hooks import eval_mode, outside_inference_mode
+from interpviz.cam.engine.layers import get_target_layer
 from interpviz.errors import InputError
 from interpviz.metrics.checks import whole_number
 

@@ -9,11 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.categories import as_class_logits
-from interpviz.cam.hooks import eval_mode, outside_inference_mode
-from interpviz.cam.inputs import follow_model
-from interpviz.cam.kinds import OutputTarget
-from interpviz.cam.scores import BinaryScore, ClassScore
+from interpviz.cam.engine.hooks import eval_mode, outside_inference_mode
+from interpviz.cam.engine.inputs import follow_model
 from interpviz.cam.targets import (
     Target,
     Targets,
@@ -23,6 +20,9 @@ from interpviz.cam.targets import (
     resolve_target,
     score_of,
 )
+from interpviz.cam.targets.categories import as_class_logits
+from interpviz.cam.targets.kinds import OutputTarget
+from interpviz.cam.targets.scores import BinaryScore, ClassScore
 from interpviz.device import unwrap
 from interpviz.errors import InputError
 from interpviz.metrics.progress import progress_bar

@@ -21,7 +21,7 @@ from measure import medians, peak_growth
 from torch import Tensor
 
 from interpviz.cam import get_target_layer
-from interpviz.cam.grids import share_of_maximum
+from interpviz.cam.engine.grids import share_of_maximum
 
 MODELS = {
     "resnet50": "layer4",

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from interpviz.cam import CAM
-from interpviz.cam.inputs import prepare
-from interpviz.cam.run import Run
+from interpviz.cam.engine.inputs import prepare
+from interpviz.cam.engine.run import Run
 
 
 class PooledLinear(nn.Module):

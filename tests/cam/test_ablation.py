@@ -14,9 +14,9 @@ from torch.nn import functional as F
 import interpviz.cam.ablation
 from interpviz.cam import ClassContrast, ClassProbability, get_target_layer
 from interpviz.cam.ablation import Ablation, AblationCAM
-from interpviz.cam.inputs import prepare
-from interpviz.cam.linear import is_affine
-from interpviz.cam.replay import Replay
+from interpviz.cam.engine.inputs import prepare
+from interpviz.cam.engine.linear import is_affine
+from interpviz.cam.engine.replay import Replay
 from interpviz.errors import InputError, LayerError, ZeroMapWarning
 
 

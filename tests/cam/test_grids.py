@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from interpviz.cam import GradCAM
-from interpviz.cam.grids import (
+from interpviz.cam.engine.grids import (
     Layout,
     as_grid,
     channel_axis,

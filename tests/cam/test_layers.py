@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from torchvision import models as tv
 
 from interpviz.cam import CAM, GradCAM, find_target_layer
-from interpviz.cam.grids import as_grid, layout_of
-from interpviz.cam.hooks import first_tensor
-from interpviz.cam.layers import layer_name
+from interpviz.cam.engine.grids import as_grid, layout_of
+from interpviz.cam.engine.hooks import first_tensor
+from interpviz.cam.engine.layers import layer_name
 from interpviz.errors import LayerError
 
 CLASSES = 4

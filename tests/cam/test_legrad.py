@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from interpviz.cam import LeGrad, methods
-from interpviz.cam.heads import attention_blocks
+from interpviz.cam.engine.heads import attention_blocks
 from interpviz.errors import LayerError
 
 timm = pytest.importorskip("timm")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from interpviz.cam.linear import is_affine
+from interpviz.cam.engine.linear import is_affine
 
 
 class Layers(nn.Module):

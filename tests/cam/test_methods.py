@@ -19,7 +19,7 @@ from interpviz.cam import (
     XGradCAM,
     methods,
 )
-from interpviz.cam.components import main_component
+from interpviz.cam.engine.components import main_component
 from interpviz.errors import InputError
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.decomposition import NMF
 
-from interpviz.cam.nmf import factorize
+from interpviz.cam.engine.nmf import factorize
 
 
 def mixture(rows: int, columns: int, k: int, noise: float) -> torch.Tensor:

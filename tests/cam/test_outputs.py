@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from interpviz.cam.kinds import OnOutput
-from interpviz.cam.outputs import batch_size, find_logits, rows
-from interpviz.cam.regions import BoxScore, MaskScore
-from interpviz.cam.scores import BinaryScore, ClassContrast, ClassProbability, ClassScore
-from interpviz.cam.similarity import Similarity
 from interpviz.cam.targets import grouped_scores, resolve_target, score_of
+from interpviz.cam.targets.kinds import OnOutput
+from interpviz.cam.targets.outputs import batch_size, find_logits, rows
+from interpviz.cam.targets.regions import BoxScore, MaskScore
+from interpviz.cam.targets.scores import BinaryScore, ClassContrast, ClassProbability, ClassScore
+from interpviz.cam.targets.similarity import Similarity
 from interpviz.errors import InputError, TargetError
 
 NAMES = ["tabby", "tiger cat", "lynx", "dog"]

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from interpviz.cam import GradCAM
-from interpviz.cam.inputs import prepare
-from interpviz.cam.replay import Replay
+from interpviz.cam.engine.inputs import prepare
+from interpviz.cam.engine.replay import Replay
 
 
 def conv(n=4, m=4):

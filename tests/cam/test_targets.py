@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from interpviz.cam.kinds import OnOutput, OutputTarget
-from interpviz.cam.outputs import batch_size
-from interpviz.cam.regions import BoxScore, MaskScore
-from interpviz.cam.scores import BinaryScore, ClassContrast, ClassProbability
-from interpviz.cam.similarity import Similarity
 from interpviz.cam.targets import grouped_scores, resolve_target, score_of
+from interpviz.cam.targets.kinds import OnOutput, OutputTarget
+from interpviz.cam.targets.outputs import batch_size
+from interpviz.cam.targets.regions import BoxScore, MaskScore
+from interpviz.cam.targets.scores import BinaryScore, ClassContrast, ClassProbability
+from interpviz.cam.targets.similarity import Similarity
 from interpviz.errors import TargetError
 
 NAMES = ["tabby", "tiger cat", "lynx", "dog"]

@@ -141,7 +141,7 @@ def test_a_model_without_a_list_of_classes_takes_a_function(images, maps):
 
 
 def test_targets_that_read_the_whole_output_get_whole_steps(images, maps):
-    from interpviz.cam.kinds import OnOutput
+    from interpviz.cam.targets.kinds import OnOutput
 
     target = OnOutput(lambda output: output["out"][:, 1].mean((1, 2)))
     found = deletion(Dense(), images, maps, target, steps=3, batch_size=5)

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.grids import Layout, as_grid
-from interpviz.cam.hooks import explained, first_tensor, with_first
-from interpviz.cam.inputs import Inputs
+from interpviz.cam.engine.grids import Layout, as_grid
+from interpviz.cam.engine.hooks import explained, first_tensor, with_first
+from interpviz.cam.engine.inputs import Inputs
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from interpviz.cam.kinds import OutputTarget, at_least_float32
+from interpviz.cam.targets.kinds import OutputTarget, at_least_float32
 from interpviz.errors import TargetError
 
 _EMBEDDINGS = ("image_embeds", "embeds", "pooler_output")

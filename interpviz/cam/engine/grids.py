@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from interpviz.cam.patches import filled_grid, grid_like, patch_grids
+from interpviz.cam.engine.patches import filled_grid, grid_like, patch_grids
 from interpviz.errors import InputError, LayerError
 
 GridOverride = tuple[int, ...] | Callable[[Tensor], Tensor] | None

@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from interpviz.cam.categories import (
+from interpviz.cam.targets.categories import (
     Classes,
     as_class_logits,
     as_list,
@@ -17,8 +17,8 @@ from interpviz.cam.categories import (
     class_index,
     class_label,
 )
-from interpviz.cam.kinds import Score, at_least_float32, of_image
-from interpviz.cam.outputs import find_logits
+from interpviz.cam.targets.kinds import Score, at_least_float32, of_image
+from interpviz.cam.targets.outputs import find_logits
 from interpviz.errors import TargetError
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from interpviz.cam.hooks import explained, first_tensor, with_first
-from interpviz.cam.inputs import Inputs
+from interpviz.cam.engine.hooks import explained, first_tensor, with_first
+from interpviz.cam.engine.inputs import Inputs
 
 _ASKS_ONLY = frozenset(
     [

@@ -9,9 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.grids import Layout, as_grid
-from interpviz.cam.hooks import Trace, explained, run_to_layers
-from interpviz.cam.inputs import Inputs
+from interpviz.cam.engine.grids import Layout, as_grid
+from interpviz.cam.engine.hooks import Trace, explained, run_to_layers
+from interpviz.cam.engine.inputs import Inputs
 from interpviz.cam.targets import Target, grouped_scores, score_of
 from interpviz.errors import GradientError
 

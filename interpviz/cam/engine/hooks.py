@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.inputs import Inputs
+from interpviz.cam.engine.inputs import Inputs
 from interpviz.errors import GradientError, LayerError, troubleshooting
 
 

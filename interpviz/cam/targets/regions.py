@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from interpviz.cam.categories import class_index, class_label
-from interpviz.cam.kinds import OutputTarget, Score, at_least_float32, of_image
-from interpviz.cam.outputs import find_logits, is_per_image
+from interpviz.cam.targets.categories import class_index, class_label
+from interpviz.cam.targets.kinds import OutputTarget, Score, at_least_float32, of_image
+from interpviz.cam.targets.outputs import find_logits, is_per_image
 from interpviz.errors import TargetError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.grids import Layout, layout_of
-from interpviz.cam.hooks import outside_inference_mode
-from interpviz.cam.inputs import Inputs, ModelInput, prepare
-from interpviz.cam.outputs import find_logits
-from interpviz.cam.steps import choose, watch
+from interpviz.cam.engine.grids import Layout, layout_of
+from interpviz.cam.engine.hooks import outside_inference_mode
+from interpviz.cam.engine.inputs import Inputs, ModelInput, prepare
+from interpviz.cam.engine.steps import choose, watch
+from interpviz.cam.targets.outputs import find_logits
 from interpviz.device import unwrap
 from interpviz.errors import InputError, LayerError, nearest
 

@@ -9,14 +9,14 @@ from typing import Any, ClassVar, TypedDict
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.components import main_component
-from interpviz.cam.fusion import augmented, get_fusion, mean_of
-from interpviz.cam.grids import GridOverride, enlarge, layout_of
-from interpviz.cam.hooks import run_to_layers
-from interpviz.cam.inputs import Inputs
-from interpviz.cam.layers import Layer, find_target_layer, get_layers, layer_name
+from interpviz.cam.engine.components import main_component
+from interpviz.cam.engine.fusion import augmented, get_fusion, mean_of
+from interpviz.cam.engine.grids import GridOverride, enlarge, layout_of
+from interpviz.cam.engine.hooks import run_to_layers
+from interpviz.cam.engine.inputs import Inputs
+from interpviz.cam.engine.layers import Layer, find_target_layer, get_layers, layer_name
+from interpviz.cam.engine.run import Run
 from interpviz.cam.maps import Scale, scaled
-from interpviz.cam.run import Run
 from interpviz.cam.targets import Target, Targets, find_categories, resolve_target
 from interpviz.device import unwrap
 from interpviz.errors import GradientError, InputError

@@ -10,36 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpviz.cam.categories import (
+from interpviz.cam.targets.categories import (
     as_class_logits,
-    as_list,
     choose_classes,
-    class_index,
-    find_categories,
     is_list,
     not_class_logits,
     require_one_an_image,
 )
-from interpviz.cam.kinds import OutputTarget, Score
-from interpviz.cam.outputs import batch_size, find_logits, is_per_image, rows
-from interpviz.cam.scores import BinaryScore, ClassScore
+from interpviz.cam.targets.kinds import OutputTarget, Score
+from interpviz.cam.targets.outputs import batch_size, find_logits, is_per_image, rows
+from interpviz.cam.targets.scores import BinaryScore, ClassScore
 from interpviz.errors import TargetError
-
-__all__ = [
-    "ClassScore",
-    "EachOwn",
-    "Target",
-    "Targets",
-    "as_list",
-    "class_index",
-    "find_categories",
-    "find_logits",
-    "grouped_scores",
-    "resolve_target",
-    "rows",
-    "score_of",
-    "target_name",
-]
 
 Target = Callable[[Any], Tensor]
 """Takes the model's logits `(N, ...)`, gives one score an image `(N,)`; an

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interpviz.cam.precision import as_float64
+from interpviz.cam.engine.precision import as_float64
 
 
 def main_component(values: Tensor) -> Tensor:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from interpviz.cam.hooks import explained, with_first
-from interpviz.cam.outputs import find_logits
-from interpviz.cam.recording import Kept, record, twin
-from interpviz.cam.run import Run
+from interpviz.cam.engine.hooks import explained, with_first
+from interpviz.cam.engine.recording import Kept, record, twin
+from interpviz.cam.engine.run import Run
 from interpviz.cam.targets import grouped_scores
+from interpviz.cam.targets.outputs import find_logits
 from interpviz.errors import GradientError, InputError
 
 
