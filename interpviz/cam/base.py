@@ -15,10 +15,9 @@ from torch import Tensor
 from interpviz.cam.engine.engine import Engine
 from interpviz.cam.engine.hooks import outside_inference_mode
 from interpviz.cam.engine.inputs import ModelInput, one_image, prepare, with_batch
-from interpviz.cam.maps import ClassMaps, checked_scale, percent, scaled, warn_of_zeros
+from interpviz.cam.maps import ClassMaps, checked_scale, scaled, warn_of_zeros
 from interpviz.cam.targets import Targets, as_list, class_index, find_logits
 from interpviz.errors import TargetError
-from interpviz.render.style import MAP_CMAP, SIGNED_CMAP
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -213,15 +212,9 @@ class CAM(Engine):
         Warns:
             AspectRatioWarning: The picture has another aspect ratio than the input.
         """
-        from interpviz.cam.backdrop import backdrop
-        from interpviz.render import overlay
+        from interpviz.cam.pictures import draw_overlay
 
-        inputs = one_image(input_image, self.model)
-        heatmap = self(inputs, target_class)[0]
-        picture = backdrop(inputs.images, original_image)
-        if self.signed:
-            heatmap = (heatmap + 1) / 2
-        return overlay(picture, heatmap, cmap=self._cmap(cmap), alpha=alpha)
+        return draw_overlay(self, input_image, target_class, original_image, cmap, alpha)
 
     def plot_classes(
         self,
@@ -248,25 +241,9 @@ class CAM(Engine):
             InputError: There is more than one image, or the picture cannot be read.
             TargetError: A class does not exist, or none is asked for.
         """
-        from interpviz.cam.backdrop import backdrop
-        from interpviz.render import describe, map_panels
+        from interpviz.cam.pictures import draw_classes
 
-        inputs = one_image(input_image, self.model)
-        found = self.class_maps(inputs, targets, top=top)
-        titles = [
-            f"{name}\n{percent(probability)}"
-            for name, probability in zip(found.names, found.probabilities, strict=True)
-        ]
-        figure = map_panels(
-            backdrop(inputs.images, original_image),
-            found.maps,
-            titles,
-            photo_title="input\n",
-            cmap=self._cmap(cmap),
-            vmin=-1 if self.signed else 0,
-        )
-        shown = ", ".join(title.replace("\n", " at ") for title in titles)
-        return describe(figure, f"A photo, and heat maps over it for the classes {shown}.")
+        return draw_classes(self, input_image, targets, original_image, top, cmap)
 
     def video(
         self,
@@ -322,11 +299,6 @@ class CAM(Engine):
             alpha=alpha,
             batch_size=batch_size,
         )
-
-    def _cmap(self, chosen: str | int | Colormap | None) -> str | int | Colormap:
-        if chosen is not None:
-            return chosen
-        return SIGNED_CMAP if self.signed else MAP_CMAP
 
     def _classes(self, logits: Tensor, targets: Sequence[int | str] | None, top: int) -> list[int]:
         count = logits.shape[1]

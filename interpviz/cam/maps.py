@@ -25,9 +25,9 @@ def checked_scale(normalize: bool | str) -> Scale:
     Raises:
         InputError: It is something else.
     """
-    if normalize in (True, False):
+    if isinstance(normalize, bool):
         return "image" if normalize else "raw"
-    if normalize != "batch":
+    if not isinstance(normalize, str) or normalize != "batch":
         raise InputError(
             f"normalize is {normalize!r}, but must be True (each map by its own maximum), 'batch' "
             "(all by one) or False (raw)."

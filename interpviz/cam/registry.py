@@ -75,7 +75,7 @@ def get_method(name: str) -> type[CAM]:
         >>> get_method("Grad-CAM++").__name__
         'GradCAMPlusPlus'
     """
-    plain = re.sub(r"[\s_-]", "", name.lower()).replace("plusplus", "++")
+    plain = re.sub(r"[\s_-]", "", str(name).lower()).replace("plusplus", "++")
     if plain not in _METHODS:
         raise InputError(
             f"There is no method {name!r}. {nearest(plain, _METHODS)} "

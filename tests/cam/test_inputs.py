@@ -1,12 +1,14 @@
 """What a model may be called with, and how it may be compiled."""
 
+import threading
+
 import pytest
 import torch
 import torchvision
 from torch import nn
 
 from interpviz.cam import EigenCAM, GradCAM
-from interpviz.errors import InputError
+from interpviz.errors import InputError, LayerError
 
 
 class Two(nn.Module):
@@ -136,3 +138,65 @@ def test_a_compiled_part_of_a_model_is_explained(pooled_linear, images):
     wrapper = nn.Sequential(torch.compile(model, backend="eager"))
     wrapper(images)
     torch.testing.assert_close(GradCAM(wrapper, model.conv)(images, 1), expected)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_threads_leave_compiled_models_compiled(pooled_linear, images):
+    stance = torch._dynamo.eval_frame._stance
+    model = pooled_linear()
+    model.compile(backend="eager")
+    cam = GradCAM(model, "conv")
+    expected = cam(images, 1)
+    wrong = []
+
+    def work():
+        for _ in range(15):
+            if not torch.equal(cam(images, 1), expected):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert torch._dynamo.eval_frame._stance == stance
+
+
+def test_a_layer_that_returns_several_grids():
+    class Pyramid(nn.Module):
+        def forward(self, x):
+            return {"0": x, "1": x[..., ::2, ::2]}
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pyramid = Pyramid()
+
+        def forward(self, x):
+            return self.pyramid(x)["1"].mean((2, 3))
+
+    with pytest.raises(LayerError, match="'pyramid' returns 2 grids: name the layer inside"):
+        GradCAM(Model(), "pyramid")(torch.rand(1, 3, 8, 8), 0)
+
+
+def test_a_model_made_in_inference_mode():
+    with torch.inference_mode():
+        model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(InputError, match="made inside torch.inference_mode"):
+        GradCAM(model, "0")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_scripted_model(images):
+    model = torch.jit.script(nn.Sequential(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1)))
+    with pytest.raises(LayerError, match=r"'0' is scripted.*pass the original model"):
+        GradCAM(model, "0")(images, 0)
+
+
+def test_pictures_of_clips_are_refused():
+    model = nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+    cam = GradCAM(model, "0")
+    for draw in (cam.visualize_cam, cam.plot_classes):
+        with pytest.raises(InputError, match=r"a clip of several frames.*cam\.video"):
+            draw(torch.rand(1, 3, 4, 8, 8))

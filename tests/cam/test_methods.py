@@ -104,6 +104,8 @@ def test_names_are_found_however_they_are_written():
         assert CAM.from_name(name) is GradCAMPlusPlus
     with pytest.raises(InputError, match=r"no method 'hirescan'.*'hirescam'"):
         CAM.from_name("hirescan")
+    with pytest.raises(InputError, match="no method None"):
+        CAM.from_name(None)
 
 
 def test_a_channel_that_adds_up_to_zero_has_no_weight():

@@ -126,7 +126,12 @@ def test_augmenting_symmetric_maps(two_layers, images):
     torch.testing.assert_close(found.maps[2:], expected)
 
 
-@pytest.mark.parametrize("normalize", ["image", "set", 2, None])
+def test_a_product_of_signed_maps_is_refused(two_layers):
+    with pytest.raises(InputError, match="product of two negative values"):
+        GradCAM(two_layers, ["conv", "after"], fuse="product", signed=True)
+
+
+@pytest.mark.parametrize("normalize", ["image", "set", 2, None, torch.ones(2)])
 def test_a_scale_that_does_not_exist(two_layers, images, normalize):
     with pytest.raises(InputError, match=r"normalize is .*'batch'"):
         GradCAM(two_layers, "conv")(images, 1, normalize=normalize)

@@ -57,11 +57,21 @@ class Engine(ABC):
                 "of a zoo model `m.model`."
             )
         self.model = unwrap(model)
+        if any(p.is_inference() for p in self.model.parameters()):
+            raise InputError(
+                "The model was made inside torch.inference_mode(), so nothing of it can be "
+                "differentiated: make or load it outside."
+            )
         self.categories = find_categories(self.model, categories)
         self.target_layers = [] if target_layer is None else get_layers(self.model, target_layer)
         self._names = [layer_name(self.model, layer) for layer in self.target_layers]
         self.grid = grid
         self._fuse = get_fusion(fuse)
+        if signed and fuse == "product":
+            raise InputError(
+                "The product of two negative values would count as evidence for the target: fuse "
+                "signed maps by 'mean'."
+            )
         self.signed = signed
         self.eigen_smooth = eigen_smooth
         self.augment = augment

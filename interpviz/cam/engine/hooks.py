@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ def first_tensor(output: Any) -> Tensor | None:
 _lock = threading.Lock()
 _explained: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 _training: WeakKeyDictionary[nn.Module, list[nn.Module]] = WeakKeyDictionary()
+_eager: list[Any] = []
 
 
 @contextmanager
@@ -54,16 +55,30 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
                     module.training = True
 
 
-def uncompiled(model: nn.Module) -> AbstractContextManager[Any]:
+@contextmanager
+def uncompiled(model: nn.Module) -> Iterator[None]:
     """Run what is compiled inside a model as it was written: compiled code calls no new hooks.
+
+    The setting is the whole process's, so where threads explain compiled models at the same time,
+    the last one to finish puts it back.
 
     Args:
         model: A model that may have called `compile()` on itself, or hold compiled modules.
     """
-    compiled = any(
-        m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in model.modules()
-    )
-    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+    if all(m._compiled_call_impl is None and not hasattr(m, "_orig_mod") for m in model.modules()):
+        yield
+        return
+    with _lock:
+        _eager.append(torch.compiler.set_stance("force_eager") if not _eager else None)
+    try:
+        yield
+    finally:
+        with _lock:
+            if len(_eager) == 1:
+                _eager[0].__exit__(None, None, None)
+                _eager.clear()
+            else:
+                _eager.pop()
 
 
 @contextmanager
@@ -157,6 +172,7 @@ def run_to_layers(
             # Another thread may run the same model meanwhile.
             if threading.get_ident() != owner:
                 return None
+            _refuse_several_grids(output, names[index])
             activation = first_tensor(output)
             if activation is None:
                 raise LayerError(
@@ -172,13 +188,11 @@ def run_to_layers(
 
         return keep
 
-    handles = [layer.register_forward_hook(hook(i)) for i, layer in enumerate(layers)]
-    try:
+    with ExitStack() as undo:
+        for index, layer in enumerate(layers):
+            undo.callback(_hooked(layer, hook(index), names[index]).remove)
         with explained(model), torch.no_grad():
             output = inputs.run(model)
-    finally:
-        for handle in handles:
-            handle.remove()
     for index, name in enumerate(names):
         if index not in kept:
             raise LayerError(
@@ -187,6 +201,28 @@ def run_to_layers(
                 "original one)."
             )
     return Trace(output, [kept[i] for i in range(len(layers))], list(names))
+
+
+def _hooked(layer: nn.Module, hook: Any, name: str) -> Any:
+    try:
+        return layer.register_forward_hook(hook)
+    except RuntimeError as error:
+        raise LayerError(
+            f"Layer '{name}' is scripted, and scripted modules call no hooks: pass the original "
+            "model."
+        ) from error
+
+
+def _refuse_several_grids(output: Any, name: str) -> None:
+    if not isinstance(output, Mapping | list):
+        return
+    parts = output.values() if isinstance(output, Mapping) else output
+    grids = sum(isinstance(part, Tensor) and part.ndim >= 4 for part in parts)
+    if grids > 1:
+        raise LayerError(
+            f"Layer '{name}' returns {grids} grids: name the layer inside it that makes the one to "
+            "explain."
+        )
 
 
 def with_first(output: Any, tensor: Tensor) -> Any:
