@@ -54,7 +54,7 @@ def concept_panels(
     columns = columns or min(len(pictures), 5)
     rows = -(-len(pictures) // columns)
     aspect = pictures[0].shape[0] / pictures[0].shape[1]
-    size = (2.5 * columns, 2.5 * aspect * rows + 0.3 + 0.22 * len(labels))
+    size = (2.5 * columns, 2.5 * aspect * rows + 0.5)
     figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     colours = _colours(len(labels))
     for ax in grid.flat:
@@ -62,7 +62,9 @@ def concept_panels(
     for ax, picture, shares in zip(grid.flat, pictures, values, strict=False):
         ax.imshow(_mixed(picture, shares, colours, alpha))
     keys = [Patch(color=c, label=name) for c, name in zip(colours, labels, strict=True)]
-    legend = figure.legend(handles=keys, loc="outside upper center", frameon=False, fontsize=10)
+    legend = figure.legend(
+        handles=keys, loc="outside upper center", ncols=len(keys), frameon=False, fontsize=10
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
