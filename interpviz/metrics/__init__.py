@@ -4,12 +4,12 @@ from interpviz.metrics.comparison import compare_methods
 from interpviz.metrics.confidence import average_drop, increase_in_confidence
 from interpviz.metrics.controls import random_maps
 from interpviz.metrics.curves import Curve
-from interpviz.metrics.infidelity import infidelity
+from interpviz.metrics.infidelity_measure import infidelity
 from interpviz.metrics.localisation import energy_inside, iou, pointing_game
 from interpviz.metrics.mosaics import grid_pointing_game
 from interpviz.metrics.pixel_flipping import deletion, insertion
-from interpviz.metrics.randomisation import Randomisation, class_sensitivity, randomisation
-from interpviz.metrics.road import RoadCurves, road
+from interpviz.metrics.randomisation_check import Randomisation, class_sensitivity, randomisation
+from interpviz.metrics.road_curves import RoadCurves, road
 from interpviz.metrics.sensitivity import sensitivity_n
 from interpviz.metrics.similarity import rank_correlation, structural_similarity
 from interpviz.metrics.table import MethodTable

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from interpviz.errors import InputError
+from interpviz.metrics.precision import without_autocast
 
-Baseline = Literal["blur", "mean"] | float | Tensor
-"""`"blur"`, `"mean"`, a number in the model's input units, or a tensor that fits the images."""
+Baseline = Literal["blur", "mean"] | float | Tensor | np.ndarray[Any, Any]
+"""`"blur"`, `"mean"`, a number in the model's input units, or a tensor or array that fits the
+images."""
 
 
 def baseline_images(images: Tensor, baseline: Baseline) -> Tensor:
@@ -21,34 +25,40 @@ def baseline_images(images: Tensor, baseline: Baseline) -> Tensor:
         images: Tensor `(N, C, H, W)`.
         baseline: `"blur"` for the picture under a Gaussian whose standard deviation is a
             twentieth of its shorter side; `"mean"` for the mean of each channel of each picture;
-            a number for all values; or a tensor that broadcasts to the images.
+            a number for all values; or a tensor or array that broadcasts to the images.
 
     Returns:
         Tensor `(N, C, H, W)`, of the images' type, on their device.
 
     Raises:
-        InputError: It is none of these.
+        InputError: It is none of these, or not finite.
     """
-    if isinstance(baseline, Tensor):
-        try:
-            filled = baseline.detach().to(images).expand_as(images)
-        except RuntimeError as error:
-            raise InputError(
-                f"The baseline has shape {tuple(baseline.shape)}, which does not fit images of "
-                f"shape {tuple(images.shape)}."
-            ) from error
-        if not torch.isfinite(filled).all():
-            raise InputError("The baseline has NaN or infinite values: fill them first.")
-        return filled
+    if isinstance(baseline, Tensor | np.ndarray):
+        return _spread(baseline, images)
     if baseline == "mean":
         return images.float().mean((2, 3), keepdim=True).to(images.dtype).expand_as(images)
     if baseline == "blur":
         return blurred(images, min(images.shape[-2:]) / 20)
-    if isinstance(baseline, int | float) and not isinstance(baseline, bool):
+    number = isinstance(baseline, int | float) and not isinstance(baseline, bool)
+    if number and math.isfinite(baseline):
         return torch.full_like(images, baseline)
     raise InputError(
-        f"The baseline is {baseline!r}, but must be 'blur', 'mean', a number or a tensor."
+        f"The baseline is {baseline!r}, but must be 'blur', 'mean', a finite number or a tensor."
     )
+
+
+def _spread(baseline: Tensor | np.ndarray[Any, Any], images: Tensor) -> Tensor:
+    try:
+        filled = torch.as_tensor(baseline).detach().to(images).expand_as(images)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The baseline has shape {tuple(baseline.shape)}, which does not fit images of shape "
+            f"{tuple(images.shape)}: one value a channel, for instance, needs shape "
+            f"({images.shape[1]}, 1, 1)."
+        ) from error
+    if not torch.isfinite(filled).all():
+        raise InputError("The baseline has NaN or infinite values: fill them first.")
+    return filled
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
@@ -67,5 +77,6 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
     weights = weights / weights.sum()
     planes = images.float().flatten(0, 1)[:, None]
     planes = F.pad(planes, (radius,) * 4, mode="replicate")
-    planes = F.conv2d(F.conv2d(planes, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1))
+    with without_autocast(images.device):
+        planes = F.conv2d(F.conv2d(planes, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1))
     return planes.reshape(images.shape).to(images.dtype)

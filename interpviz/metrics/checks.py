@@ -1,13 +1,50 @@
-"""Heat maps, regions and numbers that a caller gives, checked."""
+"""Images, heat maps, regions and numbers that a caller gives, checked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from interpviz.errors import InputError
+
+
+def as_images(images: Any) -> Tensor:
+    """A batch of pictures, if it is one.
+
+    Args:
+        images: Should be a tensor `(N, C, H, W)`.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if not isinstance(images, Tensor):
+        raise InputError(
+            f"The images are a {type(images).__name__}, but must be one tensor (N, C, H, W): "
+            f"{_how_to_pass(images)}."
+        )
+    if images.ndim != 4:
+        raise InputError(
+            f"The images have shape {tuple(images.shape)}, but must be pictures (N, C, H, W)"
+            f"{': add the batch with `image[None]`' if images.ndim == 3 else ''}."
+        )
+    return images
+
+
+def _how_to_pass(images: object) -> str:
+    if isinstance(images, tuple | Mapping):
+        return (
+            "these measures change images alone, so wrap a model of several inputs in a module "
+            "that takes the images and adds the rest itself"
+        )
+    if isinstance(images, list):
+        return "join them with `torch.stack(images)`"
+    if isinstance(images, np.ndarray):
+        return "pass `torch.from_numpy(images)`, preprocessed as the model wants them"
+    return "preprocess them first, for instance with `m.preprocess(image)[None]`"
 
 
 def as_maps(maps: Any, *, like: Tensor | None = None, device: torch.device | None = None) -> Tensor:
@@ -71,13 +108,14 @@ def as_regions(regions: Any, maps: Tensor) -> Tensor:
     Raises:
         InputError: They have another shape or type, or a region has no pixel in the picture.
     """
-    given = torch.as_tensor(regions).detach().to(maps.device)
+    expected = f"boolean masks {tuple(maps.shape)}, or boxes ({len(maps)}, 4)"
+    given = _tensor(regions, "regions", expected).to(maps.device)
     if given.ndim == 2 and given.shape == (len(maps), 4):
         masks = _filled_boxes(given, maps)
     elif given.shape != maps.shape or given.dtype != torch.bool:
         raise InputError(
-            f"The regions are {given.dtype} of shape {tuple(given.shape)}: pass boolean masks "
-            f"{tuple(maps.shape)}, or boxes ({len(maps)}, 4) as left, top, right, bottom."
+            f"The regions are {given.dtype} of shape {tuple(given.shape)}: pass "
+            f"{expected} as left, top, right, bottom."
         )
     else:
         masks = given
@@ -100,12 +138,7 @@ def _filled_boxes(boxes: Tensor, maps: Tensor) -> Tensor:
 
 
 def _finite(values: Any, what: str, shape: str, ndim: int) -> Tensor:
-    try:
-        tensor = torch.as_tensor(values).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"The {what} are a {type(values).__name__}: pass a tensor {shape}."
-        ) from error
+    tensor = _tensor(values, what, f"a tensor {shape}")
     if tensor.ndim != ndim or not tensor.numel():
         raise InputError(f"The {what} have shape {tuple(tensor.shape)}, not {shape}.")
     if not torch.isfinite(tensor).all():
@@ -115,6 +148,15 @@ def _finite(values: Any, what: str, shape: str, ndim: int) -> Tensor:
             "check the method and the layer that drew it."
         )
     return tensor
+
+
+def _tensor(values: Any, what: str, expected: str) -> Tensor:
+    try:
+        return torch.as_tensor(values).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"The {what} are a {type(values).__name__} that is no tensor: pass {expected}."
+        ) from error
 
 
 def whole_number(value: Any, name: str, least: int = 1) -> int:
@@ -131,3 +173,22 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"`{name}` is {value!r}, but must be a whole number of {least} or more.")
     return value
+
+
+def rows_and_columns(value: Any, name: str) -> tuple[int, int]:
+    """The size of a grid, if it is one.
+
+    Args:
+        value: Should be two whole numbers.
+        name: What it is called, for the message.
+
+    Raises:
+        InputError: It is something else, or the grid has no cell.
+    """
+    pair = tuple(value) if isinstance(value, tuple | list) else ()
+    if len(pair) != 2 or any(not isinstance(n, int) or n < 1 for n in pair):
+        raise InputError(
+            f"`{name}` is {value!r}, but must be two whole numbers of 1 or more, rows and columns."
+        )
+    rows, columns = pair
+    return rows, columns

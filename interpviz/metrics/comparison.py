@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from interpviz.cam import methods as method_names
 from interpviz.cam.engine.layers import Layer
 from interpviz.cam.targets import Targets
-from interpviz.errors import GradientError, InputError, LayerError, nearest
+from interpviz.errors import GradientError, InputError, LayerError, TargetError, nearest
 from interpviz.metrics.confidence import drops, increases, kept_scores
 from interpviz.metrics.localisation import energy_inside, iou, pointing_game
 from interpviz.metrics.makers import Explainer, Method, draw_maps, maker_of, name_of
 from interpviz.metrics.pixel_flipping import flipped
 from interpviz.metrics.progress import progress_bar
-from interpviz.metrics.road import road_curves
+from interpviz.metrics.road_curves import road_curves
 from interpviz.metrics.scoring import Score, Scorer
 from interpviz.metrics.table import MethodTable
 
@@ -38,6 +38,13 @@ class _Setting:
         if scorer.score == "probability":
             return scorer
         return Scorer(scorer.model, scorer.images, scorer.targets, batch_size=scorer.batch_size)
+
+
+@dataclass(frozen=True)
+class _Row:
+    maps: Tensor
+    seconds: float
+    values: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,12 @@ def compare_methods(
     *,
     target_layer: Layer | Sequence[Layer] | None = None,
     targets: Targets = None,
-    metrics: Sequence[str] = ("insertion", "deletion", "average_drop", "increase_in_confidence"),
+    metrics: str | Sequence[str] = (
+        "insertion",
+        "deletion",
+        "average_drop",
+        "increase_in_confidence",
+    ),
     regions: Any = None,
     steps: int = 32,
     score: Score = "probability",
@@ -97,12 +109,12 @@ def compare_methods(
         methods: Names, CAM classes, or functions `make(model, target_layer)` that give an
             explainer `explain(images, targets)`; or a mapping from names of one's own to these.
             None for all of [`methods()`][interpviz.cam.methods]; of these, the ones that cannot
-            explain this model or layer are left out, and the table says so.
+            explain this model, layer or target are left out, and the table says so.
         target_layer: The layer for all methods, as a CAM takes it.
         targets: What is explained, as a CAM takes it; None for the predicted class.
-        metrics: Any of `"insertion"`, `"deletion"` and `"road"` (areas and gap as the functions of
-            that name give them); `"average_drop"` and `"increase_in_confidence"` (always of the
-            probability; values of a map below 0 count as 0); with `regions` also
+        metrics: One or several of `"insertion"`, `"deletion"` and `"road"` (areas and gap as the
+            functions of that name give them); `"average_drop"` and `"increase_in_confidence"`
+            (always of the probability; values of a map below 0 count as 0); with `regions` also
             `"pointing_game"`, `"energy_inside"` and `"iou"`. All take their default baseline.
         regions: Where the objects are: masks `(N, H, W)` or boxes `(N, 4)`.
         steps: The steps of insertion and deletion.
@@ -115,43 +127,58 @@ def compare_methods(
 
     Raises:
         InputError: A method or metric does not exist, comes twice, or lacks the regions.
-        LayerError: There is no such layer.
-        TargetError: A class does not exist, or there is not one target an image.
+        LayerError: There is no such layer, or a method that was named cannot explain it.
+        TargetError: A class does not exist, there is not one target an image, or a method that was
+            named cannot explain such a target.
     """
-    chosen = {name: _metric(name, regions) for name in metrics}
+    chosen = _metrics(metrics, regions)
     makers = _makers(methods)
     scorer = Scorer(model, images, targets, score=score, batch_size=batch_size)
     setting = _Setting(scorer, regions, steps)
-    maps: dict[str, Tensor] = {}
-    seconds: list[float] = []
-    values: dict[str, list[Tensor]] = {name: [] for name in chosen}
+    rows: dict[str, _Row] = {}
     left_out: dict[str, str] = {}
     for name, make in progress_bar(makers.items(), "methods", shown=progress):
-        started = _clock(scorer.images)
         try:
-            explain = make(model, target_layer)
-            found = draw_maps(explain, scorer.images, scorer.targets, batch_size)
-        except (GradientError, InputError, LayerError) as error:
-            # Some methods are for transformers only; who names a method wants to know why it fails.
+            maps, seconds = _drawn(make, target_layer, scorer)
+        except (GradientError, InputError, LayerError, TargetError) as error:
+            # Some are for transformers or classes only; who names a method wants to know why.
             if methods is not None:
                 raise
             left_out[name] = str(error)
             continue
-        seconds.append(_clock(scorer.images) - started)
-        maps[name] = found
-        for metric, how in chosen.items():
-            values[metric].append(how.measure(setting, found))
-    if not maps:
-        raise InputError(
-            f"No method can explain this {type(model).__name__} here: name a `target_layer`; the "
-            f"first one said: {next(iter(left_out.values()))}"
-        )
+        values = {metric: how.measure(setting, maps) for metric, how in chosen.items()}
+        rows[name] = _Row(maps, seconds, values)
+    if not rows:
+        raise _none_fits(model, left_out)
+    return _table(rows, chosen, left_out)
+
+
+def _drawn(
+    make: Callable[..., Explainer], layer: Layer | Sequence[Layer] | None, scorer: Scorer
+) -> tuple[Tensor, float]:
+    """A method's maps, and the seconds that they took."""
+    started = _clock(scorer.images)
+    explain = make(scorer.model, layer)
+    maps = draw_maps(explain, scorer.images, scorer.targets, scorer.batch_size)
+    return maps, _clock(scorer.images) - started
+
+
+def _none_fits(model: nn.Module, left_out: Mapping[str, str]) -> InputError:
+    return InputError(
+        f"No method can explain this {type(model).__name__} here: name a `target_layer`; the first "
+        f"one said: {next(iter(left_out.values()))}"
+    )
+
+
+def _table(
+    rows: Mapping[str, _Row], metrics: Mapping[str, _Metric], left_out: Mapping[str, str]
+) -> MethodTable:
     return MethodTable(
-        tuple(maps),
-        {name: torch.stack(rows) for name, rows in values.items()},
-        {name: how.higher_is_better for name, how in chosen.items()},
-        torch.tensor(seconds),
-        maps,
+        tuple(rows),
+        {name: torch.stack([row.values[name] for row in rows.values()]) for name in metrics},
+        {name: metric.higher_is_better for name, metric in metrics.items()},
+        torch.tensor([row.seconds for row in rows.values()]),
+        {name: row.maps for name, row in rows.items()},
         left_out,
     )
 
@@ -173,6 +200,11 @@ def _makers(
     if not named:
         raise InputError("There are no methods to compare: name at least one.")
     return {name: maker_of(method) for name, method in named.items()}
+
+
+def _metrics(names: str | Sequence[str], regions: Any) -> dict[str, _Metric]:
+    listed = [names] if isinstance(names, str) else names
+    return {name: _metric(name, regions) for name in listed}
 
 
 def _metric(name: str, regions: Any) -> _Metric:

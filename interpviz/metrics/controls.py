@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interpviz.errors import InputError
+from interpviz.metrics.checks import as_images, rows_and_columns
 from interpviz.metrics.seeds import generator_of
 
 
@@ -25,15 +25,12 @@ def random_maps(images: Tensor, *, grid: tuple[int, int] = (7, 7), seed: int = 0
         Tensor `(N, H, W)`, float32, in [0, 1], on the images' device.
 
     Raises:
-        InputError: The images have another shape, or the grid is empty.
+        InputError: The images have another shape, or the grid is not rows and columns.
     """
-    if images.ndim != 4 or min(grid) < 1:
-        raise InputError(
-            f"Random maps need images (N, C, H, W) and a grid of one cell or more, not images of "
-            f"shape {tuple(images.shape)} and a grid of {grid}."
-        )
+    images = as_images(images)
+    rows, columns = rows_and_columns(grid, "grid")
     generator = generator_of(seed)
-    values = torch.rand(len(images), *grid, generator=generator).to(images.device)
+    values = torch.rand(len(images), rows, columns, generator=generator).to(images.device)
     height, width = images.shape[-2:]
     maps = torch.nn.functional.interpolate(
         values[:, None], size=(height, width), mode="bilinear", align_corners=False

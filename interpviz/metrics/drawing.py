@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from interpviz.metrics.curves import Curve
-    from interpviz.metrics.randomisation import Randomisation
+    from interpviz.metrics.randomisation_check import Randomisation
     from interpviz.metrics.table import MethodTable
 
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from interpviz.cam import GradCAM
 from interpviz.cam.engine.layers import Layer
+from interpviz.cam.targets import as_list
 from interpviz.errors import InputError
-from interpviz.metrics.checks import as_maps, whole_number
+from interpviz.metrics.checks import as_images, as_maps, whole_number
 from interpviz.metrics.localisation import share_inside
 from interpviz.metrics.makers import Explainer, without_zero_warnings
 from interpviz.metrics.progress import progress_bar
@@ -62,17 +63,18 @@ def grid_pointing_game(
         row. 0 for a map that is zero everywhere. Chance is `1 / (side * side)`.
 
     Raises:
-        InputError: There are too few pictures, a class twice, or not one class a picture.
+        InputError: There are too few pictures, a class twice, not one class a picture, or nothing
+            that explains.
+        TargetError: A class is neither an index nor a name.
     """
-    if isinstance(cam_or_model, nn.Module):
-        explain: Explainer = GradCAM(cam_or_model, target_layer)
-    else:
-        explain = cam_or_model
+    explain = _explainer(cam_or_model, target_layer)
+    images = as_images(images)
     cells = whole_number(side, "side") ** 2
-    if images.ndim != 4 or len(images) != len(classes) or len(set(classes)) < len(classes):
+    classes = as_list(classes)
+    if len(images) != len(classes) or len(set(classes)) < len(classes):
         raise InputError(
-            f"There are images of shape {tuple(images.shape)} and {len(classes)} classes: pass "
-            "pictures (P, C, H, W), each of another class."
+            f"There are {len(images)} images and the classes {classes}: name the class of each "
+            "picture, each another one."
         )
     orders = choices(len(images), cells, most=whole_number(most, "most"), seed=seed)
     own = cell_masks(side, *images.shape[-2:])
@@ -87,6 +89,19 @@ def grid_pointing_game(
             masks = own.to(maps.device).repeat(len(chosen), 1, 1)
             shares.append(share_inside(maps, masks).view(len(chosen), cells))
     return torch.cat(shares)
+
+
+def _explainer(
+    cam_or_model: Explainer | nn.Module, target_layer: Layer | Sequence[Layer] | None
+) -> Explainer:
+    if isinstance(cam_or_model, nn.Module):
+        return GradCAM(cam_or_model, target_layer)
+    if isinstance(cam_or_model, type) or not callable(cam_or_model):
+        raise InputError(
+            f"The method is {cam_or_model!r}, but there is no model for it: pass a CAM that has "
+            'one, such as `GradCAM(model)` or `CAM.from_name("gradcam")(model)`.'
+        )
+    return cam_or_model
 
 
 def choices(pictures: int, cells: int, *, most: int, seed: int = 0) -> Tensor:

@@ -49,7 +49,7 @@ def deletion(
         baseline: What a pixel becomes: `"mean"`, each channel's mean over its picture; `"blur"`;
             a number in the model's input units; or a tensor that broadcasts to the images.
         score: `"probability"` of the target class (its softmax), or its `"logit"`. A function is
-            its own score.
+            its own score; in a list beside one, classes count by their logits.
         seed: Seeds the order of equal values.
         batch_size: How many pictures the model sees at once, over images and steps.
         progress: Whether to show a bar, where tqdm is installed.
@@ -100,7 +100,7 @@ def insertion(
         baseline: The picture at the start: `"blur"`, a Gaussian with a standard deviation of a
             twentieth of the shorter side; `"mean"`; a number; or a tensor.
         score: `"probability"` of the target class (its softmax), or its `"logit"`. A function is
-            its own score.
+            its own score; in a list beside one, classes count by their logits.
         seed: Seeds the order of equal values.
         batch_size: How many pictures the model sees at once, over images and steps.
         progress: Whether to show a bar, where tqdm is installed.

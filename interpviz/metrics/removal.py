@@ -43,11 +43,14 @@ def pixel_counts(fractions: Sequence[float], pixels: int) -> list[int]:
     Raises:
         InputError: The fractions are not ascending numbers between 0 and 1.
     """
-    given = [float(fraction) for fraction in fractions]
+    try:
+        given = [float(fraction) for fraction in fractions]
+    except (TypeError, ValueError):
+        given = []
     rising = all(a < b for a, b in pairwise(given))
     if not given or not rising or given[0] <= 0 or given[-1] >= 1:
         raise InputError(
-            f"The fractions are {given}: give ascending numbers above 0 and below 1, the shares of "
-            "pixels to take away."
+            f"The fractions are {fractions!r}: give ascending numbers above 0 and below 1, the "
+            "shares of pixels to take away."
         )
     return [min(max(round(fraction * pixels), 1), pixels - 1) for fraction in given]

@@ -22,9 +22,12 @@ from interpviz.cam.targets import (
 )
 from interpviz.cam.targets.categories import as_class_logits
 from interpviz.cam.targets.kinds import OutputTarget
+from interpviz.cam.targets.outputs import is_per_image
 from interpviz.cam.targets.scores import BinaryScore, ClassScore
 from interpviz.device import unwrap
 from interpviz.errors import InputError
+from interpviz.metrics.checks import as_images, whole_number
+from interpviz.metrics.precision import without_autocast
 from interpviz.metrics.progress import progress_bar
 
 Score = Literal["probability", "logit"]
@@ -43,8 +46,9 @@ class Scorer:
         targets: None for the predicted class of each image; a class index or name for all; one an
             image; or a target, such as a function of the logits `(N, ...)` to one score an image
             `(N,)`.
-        score: Whether a class is scored by its probability or its logit. Any other target is its
-            own score.
+        score: Whether classes are scored by their probabilities or their logits. Any other target
+            is its own score, and so is a list in which one stands beside classes: these then count
+            by their logits.
         batch_size: How many images the model sees at once.
 
     Attributes:
@@ -52,7 +56,8 @@ class Scorer:
         images: The images on the model's device, of its type.
         score: What is read of the target class.
         batch_size: How many images the model sees at once.
-        classes: How many classes the model has; 0 where it gives no list of classes.
+        classes: How many classes the model has; 0 where it gives no list of classes, or the target
+            reads the whole output.
         original: The score of each unchanged image `(N,)`, float32.
 
     Raises:
@@ -69,41 +74,35 @@ class Scorer:
         score: Score = "probability",
         batch_size: int = 64,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise InputError(
-                f"The model is a {type(model).__name__}, not an nn.Module: pass the network, "
-                "of a zoo model `m.model`."
-            )
+        _require_model(model)
         if score not in ("probability", "logit"):
             raise InputError(f"The score is {score!r}, but must be 'probability' or 'logit'.")
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"The batch size is {batch_size!r}, but must be 1 or more.")
         self.model = model
-        self.batch_size = batch_size
+        self.batch_size = whole_number(batch_size, "batch_size")
         self.score = score
         self._as_probability = score == "probability"
         with outside_inference_mode():
-            self.images = follow_model(images, model)
-        if self.images.ndim != 4:
-            raise InputError(
-                f"The images have shape {tuple(images.shape)}, but these measures need pictures "
-                "(batch, channel, height, width)."
-            )
-        count = len(self.images)
+            self.images = follow_model(as_images(images), model)
         with self._scoring():
             outputs = [self.model(part) for part in torch.split(self.images, batch_size)]
-            plain = isinstance(outputs[0], Tensor)
-            whole = plain or len(outputs) == 1
-            if not whole and isinstance(targets, OutputTarget):
-                raise _batch_too_small(count)
-            output = outputs[0] if len(outputs) == 1 else torch.cat(list(map(find_logits, outputs)))
-            self._target = resolve_target(targets, output, count, find_categories(unwrap(model)))
-            self._in_steps = isinstance(self._target, OutputTarget) and not plain
-            if self._in_steps and not whole:
-                raise _batch_too_small(count)
-            logits = find_logits(output)
-            self.classes = logits.shape[1] if logits.ndim == 2 else 0
-            self.original = self._read(output if self._in_steps else logits)
+            self._target, self._in_steps = self._resolved(targets, outputs)
+            read = _joined(outputs) if self._in_steps else find_logits(_joined(outputs))
+            self.classes = read.shape[1] if isinstance(read, Tensor) and read.ndim == 2 else 0
+            self.original = self._read(read)
+
+    def _resolved(self, targets: Targets, outputs: list[Any]) -> tuple[Target, bool]:
+        """What is scored, and whether it reads whole outputs that are no tensors."""
+        count, plain = len(self.images), isinstance(outputs[0], Tensor)
+        too_small = not plain and len(outputs) > 1
+        # Parts of the output that it may read are lost where several are joined.
+        if too_small and isinstance(targets, OutputTarget):
+            raise _batch_too_small(count)
+        categories = find_categories(unwrap(self.model))
+        target = resolve_target(targets, _joined(outputs), count, categories)
+        in_steps = isinstance(target, OutputTarget) and not plain
+        if in_steps and too_small:
+            raise _batch_too_small(count)
+        return target, in_steps
 
     @property
     def targets(self) -> list[int] | Target:
@@ -133,7 +132,8 @@ class Scorer:
         with self._scoring():
             for start in progress_bar(range(0, count * steps, size), label, shown=progress):
                 place = torch.arange(start, min(start + size, count * steps), device=device)
-                changed = build(place % count, place // count).to(self.images.dtype)
+                with without_autocast(device):
+                    changed = build(place % count, place // count).to(self.images.dtype)
                 output = self.model(changed)
                 if self._in_steps:
                     scores.extend(grouped_scores(self._target, output, count).float())
@@ -160,6 +160,23 @@ class Scorer:
         score = score_of(target, output, len(self.images)).float()
         sided = isinstance(target, BinaryScore) and self._as_probability
         return score.sigmoid() if sided else score
+
+
+def _require_model(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"The model is a {type(model).__name__}, not an nn.Module: pass the network, of a zoo "
+            "model `m.model`."
+        )
+
+
+def _joined(outputs: list[Any]) -> Any:
+    """The outputs of several batches as one; of those with several parts only the logits."""
+    if len(outputs) == 1:
+        return outputs[0]
+    if is_per_image(outputs[0]):
+        return [image for output in outputs for image in output]
+    return torch.cat([find_logits(output) for output in outputs])
 
 
 def _batch_too_small(count: int) -> InputError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import index
 from typing import Any
 
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from interpviz.cam.targets import Targets
 from interpviz.errors import InputError
 from interpviz.metrics.baselines import Baseline, baseline_images
-from interpviz.metrics.checks import as_maps, whole_number
+from interpviz.metrics.checks import as_maps, rows_and_columns, whole_number
 from interpviz.metrics.curves import Curve
+from interpviz.metrics.precision import without_autocast
 from interpviz.metrics.scoring import Score, Scorer
 from interpviz.metrics.seeds import generator_of
 from interpviz.metrics.similarity import correlation
@@ -88,25 +90,29 @@ def sensitivity_n(
         return torch.where(hidden, other[image], images[image])
 
     after = scorer.scores(build, len(removed), "sensitivity-n", progress=progress)
-    shares = heat.new_zeros(len(heat), count).index_add_(1, cell, heat.flatten(1))
+    change = scorer.original[:, None] - after
     grouped = (len(images), len(chosen), subsets)
-    expected = (shares @ removed.float().T).view(grouped)
-    change = (scorer.original[:, None] - after).view(grouped)
-    fractions = torch.tensor(chosen, device=images.device) / count
     return Curve(
-        fractions,
-        correlation(expected, change),
+        torch.tensor(chosen, device=images.device) / count,
+        correlation(_expected(heat, cell, removed).view(grouped), change.view(grouped)),
         "sensitivity-n",
         "share of cells removed",
         "correlation with the change",
     )
 
 
+def _expected(heat: Tensor, cell: Tensor, removed: Tensor) -> Tensor:
+    """The change of the score that the maps expect of each subset, `(N, subsets)`."""
+    shares = heat.new_zeros(len(heat), removed.shape[1]).index_add_(1, cell, heat.flatten(1))
+    with without_autocast(heat.device):
+        return shares @ removed.float().T
+
+
 def _cell_of_pixel(images: Tensor, cells: tuple[int, int] | None) -> Tensor:
     """The number of the cell that each pixel is in, `(H * W,)`."""
     height, width = images.shape[-2:]
-    rows, columns = cells or (height, width)
-    if not (1 <= rows <= height and 1 <= columns <= width) or rows * columns < 2:
+    rows, columns = (height, width) if cells is None else rows_and_columns(cells, "cells")
+    if rows > height or columns > width or rows * columns < 2:
         raise InputError(
             f"A grid of {rows} x {columns} cells does not fit images of {height} x {width} pixels: "
             "give two cells or more, and no more than there are pixels on a side."
@@ -120,11 +126,15 @@ def _sizes(sizes: Sequence[int] | None, cells: int) -> list[int]:
     if sizes is None:
         steps = torch.linspace(0, 1, 6).tolist()
         return sorted({max(1, round((0.8 * cells) ** step)) for step in steps})
-    given = list(sizes)
+    try:
+        given = [index(size) for size in sizes]
+    except TypeError:
+        given = []
     rising = all(a < b for a, b in pairwise(given))
     if not given or not rising or given[0] < 1 or given[-1] >= cells:
         raise InputError(
-            f"The sizes are {given}, but must ascend from 1 or more to less than the {cells} cells."
+            f"The sizes are {sizes!r}, but must be whole numbers that ascend from 1 or more to "
+            f"less than the {cells} cells."
         )
     return given
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from interpviz.cam.engine.precision import as_float64
 from interpviz.errors import InputError
 from interpviz.metrics.checks import as_maps
 
@@ -95,15 +96,21 @@ def structural_similarity(maps_a: Any, maps_b: Any) -> Tensor:
             f"The maps are {a.shape[-2]} x {a.shape[-1]} pixels, but the window of the structural "
             f"similarity has {_WINDOW} x {_WINDOW}: enlarge them first."
         )
-    offsets = torch.arange(_WINDOW, device=a.device) - _WINDOW // 2
+    # Variances are small differences of squares: neither autocast nor TF32 may round their parts.
+    ma, mb, aa, bb, ab = _window_means(*map(as_float64, (a, b)))
+    likeness = (2 * ma * mb + _K1**2) / (ma**2 + mb**2 + _K1**2)
+    structure = (2 * (ab - ma * mb) + _K2**2) / (aa - ma**2 + bb - mb**2 + _K2**2)
+    return (likeness * structure).mean((1, 2)).to(a)
+
+
+def _window_means(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+    """The means of a, b, a^2, b^2 and a b under every window inside the maps."""
+    offsets = torch.arange(_WINDOW, device=a.device, dtype=a.dtype) - _WINDOW // 2
     weights = torch.exp(-0.5 * (offsets / _SIGMA) ** 2)
     weights = weights / weights.sum()
     parts = torch.stack([a, b, a * a, b * b, a * b], 1).flatten(0, 1)[:, None]
     means = F.conv2d(F.conv2d(parts, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1))
-    ma, mb, aa, bb, ab = means.reshape(len(a), 5, *means.shape[-2:]).unbind(1)
-    likeness = (2 * ma * mb + _K1**2) / (ma**2 + mb**2 + _K1**2)
-    structure = (2 * (ab - ma * mb) + _K2**2) / (aa - ma**2 + bb - mb**2 + _K2**2)
-    return (likeness * structure).mean((1, 2))
+    return means.reshape(len(a), 5, *means.shape[-2:]).unbind(1)
 
 
 def _pair(maps_a: Any, maps_b: Any) -> tuple[Tensor, Tensor]:

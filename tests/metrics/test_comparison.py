@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from interpviz.cam import CAM, GradCAM, LayerCAM, methods
-from interpviz.errors import InputError, LayerError
+from interpviz.errors import InputError, LayerError, TargetError
 from interpviz.metrics import (
     average_drop,
     compare_methods,
@@ -95,6 +95,41 @@ def test_methods_that_do_not_fit_are_left_out_by_default_and_raise_by_name(
         compare_methods(make_model(), images, ["legrad"], target_layer="last", metrics=[])
     with pytest.raises(InputError, match="No method"):
         compare_methods(make_model("attention"), images, target_layer="head", metrics=[])
+
+
+@pytest.mark.parametrize(
+    ("classes", "targets"), [(1, None), (1, 0), (3, lambda logits: logits[:, 0] + logits[:, 1])]
+)
+def test_methods_for_classes_are_left_out_where_there_is_none_to_compare(
+    make_model, images, monkeypatch, classes, targets
+):
+    monkeypatch.setattr(
+        "interpviz.metrics.comparison.method_names", lambda: ["gradcam", "finercam"]
+    )
+    options = {"target_layer": "last", "targets": targets, "metrics": ["deletion"], "steps": 2}
+    model = make_model(classes=classes)
+    table = compare_methods(model, images, **options)
+    assert table.methods == ("gradcam",)
+    assert "class" in table.left_out["finercam"]
+    with pytest.raises(TargetError):
+        compare_methods(model, images, "finercam", **options)
+
+
+def test_a_metric_that_fails_is_no_reason_to_leave_a_method_out(make_model, images, monkeypatch):
+    monkeypatch.setattr("interpviz.metrics.comparison.method_names", lambda: ["gradcam"])
+    with pytest.raises(InputError, match="0 or below"):
+        compare_methods(
+            make_model(), images, target_layer="last", targets=lambda logits: -logits[:, 0].exp(),
+            metrics="average_drop",
+        )  # fmt: skip
+
+
+def test_a_single_metric_needs_no_list(make_model, images):
+    chosen = {"target_layer": "last", "steps": 2}
+    table = compare_methods(make_model(), images, "gradcam", metrics="deletion", **chosen)
+    assert list(table.values) == ["deletion"]
+    with pytest.raises(InputError, match="There is no metric 'deletoin'"):
+        compare_methods(make_model(), images, "gradcam", metrics="deletoin", **chosen)
 
 
 def test_confidence_is_always_that_of_the_probability(make_model, images):
@@ -219,8 +254,12 @@ def test_random_maps_are_coarse_seeded_and_in_range(images):
     assert steps < 0.2
     with pytest.raises(InputError, match="grid"):
         random_maps(images, grid=(0, 7))
-    with pytest.raises(InputError, match="grid"):
+    with pytest.raises(InputError, match="rows and columns"):
+        random_maps(images, grid=7)
+    with pytest.raises(InputError, match=r"image\[None\]"):
         random_maps(images[0])
+    with pytest.raises(InputError, match="from_numpy"):
+        random_maps(images.numpy())
 
 
 def test_a_single_method_needs_no_list(make_model, images):

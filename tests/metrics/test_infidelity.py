@@ -4,7 +4,7 @@ from captum.metrics import infidelity as captum_infidelity
 
 from interpviz.errors import InputError
 from interpviz.metrics import infidelity
-from interpviz.metrics.infidelity import _Noise, _Squares
+from interpviz.metrics.infidelity_measure import _Noise, _Squares
 
 
 def gradients(model, images, target):

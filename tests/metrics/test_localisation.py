@@ -91,6 +91,9 @@ def test_the_threshold_is_a_share_of_the_maximum():
         (torch.tensor([[0, 0, 4, 4], [3, 3, 3, 5]]), "Region 1"),
         (torch.tensor([[0, 0, 4, 4], [9, 9, 12, 12]]), "Region 1"),
         (torch.ones(2, 5), "boxes"),
+        (None, "boxes"),
+        ("everywhere", "boxes"),
+        ([[0, 0, 4, 4], [0, 0, 4]], "boxes"),
     ],
 )
 def test_regions_that_do_not_fit_are_refused(measure, regions, message):

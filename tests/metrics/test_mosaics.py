@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from interpviz.cam import EigenCAM, GradCAM
-from interpviz.errors import InputError, ZeroMapWarning
+from interpviz.errors import InputError, TargetError, ZeroMapWarning
 from interpviz.metrics import grid_pointing_game
 from interpviz.metrics.mosaics import cell_masks, choices, mosaics
 
@@ -127,3 +127,31 @@ def test_a_map_of_zeros_has_no_share():
 def test_what_makes_no_mosaic_is_refused(count, classes, options):
     with pytest.raises(InputError):
         grid_pointing_game(ColourNet(4), torch.rand(count, 4, 4, 4), classes, **options)
+
+
+@pytest.mark.parametrize("method", ["gradcam", GradCAM, None])
+def test_a_method_without_a_model_cannot_point(method):
+    with pytest.raises(InputError, match=r"GradCAM\(model\)"):
+        grid_pointing_game(method, torch.rand(4, 4, 4, 4), range(4))
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "error", "message"),
+    [
+        (torch.rand(4, 4, 4, 4).numpy(), range(4), InputError, "from_numpy"),
+        (torch.rand(4, 4, 4), range(4), InputError, "image"),
+        (torch.rand(4, 4, 4, 4), None, TargetError, "class index"),
+    ],
+)
+def test_pictures_and_classes_of_another_kind_are_refused(images, classes, error, message):
+    with pytest.raises(error, match=message):
+        grid_pointing_game(ColourNet(4), images, classes, target_layer="features")
+
+
+def test_classes_may_be_a_tensor():
+    pictures = one_hot_pictures(5)
+    by_list, by_tensor = (
+        grid_pointing_game(ColourNet(5), pictures, classes, target_layer="features")
+        for classes in ([4, 3, 2, 1, 0], torch.arange(5).flip(0))
+    )
+    assert torch.equal(by_list, by_tensor)

@@ -97,6 +97,13 @@ def test_more_steps_than_pixels_and_a_single_step(make_model, maps):
     assert one.fractions.tolist() == [0, 1]
 
 
+def test_a_baseline_may_be_an_array(images):
+    colour = np.array([0.1, 0.2, 0.3]).reshape(3, 1, 1)
+    found = baseline_images(images, colour)
+    assert found.dtype == images.dtype
+    assert torch.equal(found, torch.from_numpy(colour).float().expand_as(images))
+
+
 def test_the_blur_keeps_the_mean_and_takes_the_detail(images):
     smooth = torch.linspace(0, 1, 40).expand(1, 3, 40, 40)
     noisy = smooth + torch.randn(1, 3, 40, 40)
@@ -116,7 +123,12 @@ def test_the_blur_keeps_the_mean_and_takes_the_detail(images):
         ({"baseline": torch.rand(7)}, "does not fit"),
         ({"baseline": torch.tensor(float("nan"))}, "NaN"),
         ({"score": "loss"}, "probability"),
-        ({"batch_size": 0}, "batch size"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"baseline": float("nan")}, "finite"),
+        ({"baseline": float("inf")}, "finite"),
+        ({"baseline": np.zeros(3)}, r"\(3, 1, 1\)"),
+        ({"baseline": np.array(["grey"])}, "does not fit"),
+        ({"baseline": ["blur"]}, "must be"),
     ],
 )
 def test_wrong_options_are_refused(make_model, images, maps, options, message):

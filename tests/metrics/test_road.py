@@ -111,7 +111,14 @@ def test_noise_is_seeded_and_only_in_the_holes(make_model, images, maps):
 
 @pytest.mark.parametrize(
     "options",
-    [{"fractions": []}, {"fractions": [0.5, 0.2]}, {"fractions": [1.0]}, {"noise": -1}],
+    [
+        {"fractions": []},
+        {"fractions": [0.5, 0.2]},
+        {"fractions": [1.0]},
+        {"fractions": 0.5},
+        {"fractions": ["half"]},
+        {"noise": -1},
+    ],
 )
 def test_wrong_options_are_refused(make_model, images, maps, options):
     with pytest.raises(InputError):

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from interpviz.cam import BoxScore
+from interpviz.cam.targets import ClassScore
 from interpviz.errors import InputError, TargetError
 from interpviz.metrics import (
     average_drop,
@@ -150,6 +152,65 @@ def test_targets_that_read_the_whole_output_get_whole_steps(images, maps):
         deletion(Dense(), images, maps, target, steps=3, batch_size=2)
 
 
+class Detector(nn.Module):
+    """Finds two boxes in every image, as sure as the picture is bright there."""
+
+    boxes = ((0, 0, 4, 4), (4, 4, 8, 8))
+
+    def forward(self, images):
+        return [
+            {
+                "boxes": torch.tensor(self.boxes, dtype=torch.float32),
+                "labels": torch.tensor([1, 2]),
+                "scores": torch.stack(
+                    [image[:, t:b, x:r].mean().sigmoid() for x, t, r, b in self.boxes]
+                ),
+            }
+            for image in images
+        ]
+
+
+def test_detectors_are_scored_at_a_box(images, maps, measure):
+    found = numbers(measure(Detector(), images, maps, BoxScore((0, 0, 4, 4), 1)))
+    assert len(found) == 3
+    # Few subsets of one cell may all miss the box, and then sensitivity-n has no number.
+    assert found.flatten()[-1].isfinite()
+
+
+def test_what_a_detector_says_of_a_box_is_followed(images, maps):
+    corner = torch.zeros(3, 8, 8)
+    corner[:, :4, :4] = torch.rand(3, 4, 4) + 1
+    curve = deletion(Detector(), images, corner, BoxScore((0, 0, 4, 4), 1), steps=4, baseline=0.0)
+    first = images[:, :, :4, :4].mean((1, 2, 3)).sigmoid()
+    torch.testing.assert_close(curve.scores[:, 0], first)
+    torch.testing.assert_close(curve.scores[:, 1:], torch.full((3, 4), 0.5))
+    each = [BoxScore((0, 0, 4, 4)), BoxScore((4, 4, 8, 8), 2), BoxScore((0, 0, 4, 4), 1)]
+    mixed = deletion(Detector(), images, corner, each, steps=4, baseline=0.0).scores
+    torch.testing.assert_close(mixed[[0, 2]], curve.scores[[0, 2]])
+    assert not torch.allclose(mixed[1], curve.scores[1])
+
+
+@pytest.mark.parametrize("batch_size", [2, 64])
+def test_a_detector_has_no_predicted_class(images, maps, batch_size):
+    with pytest.raises(TargetError, match="BoxScore"):
+        deletion(Detector(), images, maps, batch_size=batch_size)
+
+
+def test_a_list_with_predicted_classes_keeps_the_probability(make_model, images, maps, measure):
+    model = make_model()
+    predicted = model(images).argmax(1).tolist()
+    by_class = numbers(measure(model, images, maps, [0, predicted[1], 1]))
+    same = measure(model, images, maps, [0, None, ClassScore((1,))])
+    torch.testing.assert_close(numbers(same), by_class)
+
+
+def test_beside_a_function_classes_count_by_their_logits(make_model, images, maps):
+    model = make_model()
+    mixed = deletion(model, images, maps, [lambda logits: logits[:, 2], 0, 1], steps=3).scores
+    logits = deletion(model, images, maps, [2, 0, 1], steps=3, score="logit").scores
+    torch.testing.assert_close(mixed, logits)
+
+
 def test_a_single_logit_is_a_yes_or_no(images, maps):
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 1)).eval()
     found = deletion(model, images, maps, steps=3)
@@ -181,6 +242,55 @@ def test_arrays_and_maps_with_a_graph_are_welcome(make_model, images, maps, meas
     found = measure(make_model(), images, maps.numpy(), 0)
     assert numbers(found).shape == expected.shape
     assert not numbers(measure(make_model(), images, maps.requires_grad_(), 0)).requires_grad
+
+
+class Products(nn.Module):
+    """Class scores that autocast leaves as they are: it lowers no products value by value."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 3, 8, 8) / 10)
+
+    def forward(self, x):
+        return (x[:, None] * self.weight).flatten(2).sum(2).float()
+
+
+@pytest.mark.parametrize("baseline", ["blur", "mean"])
+@pytest.mark.parametrize("name", MEASURES)
+def test_autocast_is_for_the_model_alone(images, maps, name, baseline):
+    measure, _ = MEASURES[name]
+    measure = measure if name == "road" else small(measure, baseline=baseline)
+    model = Products().eval()
+    expected = numbers(measure(model, images, maps, 1))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = numbers(measure(model, images, maps, 1))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_model_keeps_the_callers_autocast(make_model, images, maps, measure):
+    seen = []
+    model = make_model("linear")
+    model.head.register_forward_hook(lambda _module, _args, output: seen.append(output.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        measure(model, images, maps, 1)
+    assert set(seen) == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (lambda images: (images, torch.arange(3)), "wrap a model"),
+        (lambda images: {"pixel_values": images}, "wrap a model"),
+        (list, "torch.stack"),
+        (lambda images: images.numpy(), "from_numpy"),
+        (lambda images: images[0], r"image\[None\]"),
+        (lambda images: images[:, :, None], "pictures"),
+    ],
+)
+def test_only_a_tensor_of_images_will_do(make_model, images, maps, measure, given, remedy):
+    with pytest.raises(InputError, match=remedy):
+        measure(make_model(), given(images), maps)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,12 @@ def test_a_single_size_is_its_own_area(make_model, images, maps):
         {"cells": (9, 2)},
         {"cells": (1, 1)},
         {"subsets": 1},
+        {"sizes": 4},
+        {"sizes": [1.5, 3]},
+        {"cells": 4},
+        {"cells": (4.0, 4)},
+        {"cells": (0, 4)},
+        {"cells": (4, 4, 4)},
     ],
 )
 def test_wrong_options_are_refused(make_model, images, maps, options):

@@ -88,3 +88,27 @@ def test_structural_similarity_needs_room_and_a_scale():
         structural_similarity(torch.rand(1, 10, 30), torch.rand(1, 10, 30))
     with pytest.raises(InputError, match="maximum"):
         structural_similarity(torch.rand(1, 12, 12) * 3, torch.rand(1, 12, 12))
+
+
+@pytest.mark.parametrize("measure", [rank_correlation, structural_similarity])
+def test_autocast_takes_no_digits(measure):
+    a = torch.rand(3, 20, 16)
+    b = (a + 0.05 * torch.rand(3, 20, 16)).clamp(0, 1)
+    expected = measure(a, b)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = measure(a, b)
+        assert torch.is_autocast_enabled("cpu")
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_nearly_equal_maps_of_little_contrast_keep_their_digits():
+    a = 0.9 + 0.001 * torch.rand(2, 30, 30)
+    b = 0.9 + 0.001 * torch.rand(2, 30, 30)
+    expected = [
+        skimage_ssim(
+            x, y, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        for x, y in zip(a.double().numpy(), b.double().numpy(), strict=True)
+    ]
+    np.testing.assert_allclose(structural_similarity(a, b), expected, atol=1e-6)

@@ -72,16 +72,12 @@ def infidelity(
     images = scorer.images
     phi = as_attributions(attributions, images)
     whole_number(samples, "samples")
-    if noise is not None and phi.ndim == 3:
-        raise InputError(
-            "Noise changes every channel by itself, which a map of one value a pixel cannot "
-            "predict: leave `noise` out, or pass attributions (N, C, H, W)."
-        )
-    changes = (
-        _Squares(images, samples, seed, baseline)
-        if noise is None
-        else _Noise(images, samples, seed, noise)
-    )
+    changes: _Squares | _Noise
+    if noise is None:
+        changes = _Squares(images, samples, seed, baseline)
+    else:
+        _require_slopes(phi)
+        changes = _Noise(images, samples, seed, noise)
     predicted: list[Tensor] = []
 
     def build(image: Tensor, step: Tensor) -> Tensor:
@@ -95,10 +91,23 @@ def infidelity(
     expected = torch.cat(predicted).view(samples, len(images)).T
     real = scorer.original[:, None] - after
     if rescale:
-        power = expected.square().mean(1, keepdim=True)
-        beta = (expected * real).mean(1, keepdim=True) / power
-        expected = torch.where(power > 0, beta, 0.0) * expected
+        expected = _best_factor(expected, real) * expected
     return (expected - real).square().mean(1)
+
+
+def _require_slopes(phi: Tensor) -> None:
+    if phi.ndim == 3:
+        raise InputError(
+            "Noise changes every channel by itself, which a map of one value a pixel cannot "
+            "predict: leave `noise` out, or pass attributions (N, C, H, W)."
+        )
+
+
+def _best_factor(expected: Tensor, real: Tensor) -> Tensor:
+    """For each image, what `expected` times it is nearest to `real`, `(N, 1)`."""
+    power = expected.square().mean(1, keepdim=True)
+    beta = (expected * real).mean(1, keepdim=True) / power
+    return torch.where(power > 0, beta, 0.0)
 
 
 class _Squares:

@@ -98,7 +98,7 @@ def road(
         noise: The standard deviation of what is added to each filled pixel, in the model's input
             units, so that a perfectly smooth patch does not give the removal away.
         score: `"probability"` of the target class (its softmax), or its `"logit"`. A function is
-            its own score.
+            its own score; in a list beside one, classes count by their logits.
         seed: Seeds the noise and the order of equal values.
         batch_size: How many pictures the model sees at once, over images and steps.
         progress: Whether to show a bar, where tqdm is installed.
@@ -152,18 +152,15 @@ def road_curves(
 
     found = scorer.scores(build, 2 * len(counts), "ROAD", progress=progress)
     shares = torch.cat([counts.new_zeros(1), counts]) / pixels
-    curves = [
-        Curve(
-            shares,
-            torch.cat([scorer.original[:, None], part], 1),
-            name,
-            "share of pixels removed",
-            "score of the target",
-        )
-        for name, part in zip(
-            ("most relevant first", "least relevant first"),
-            torch.split(found, len(counts), dim=1),
-            strict=True,
-        )
-    ]
-    return RoadCurves(*curves)
+    # The orders come one after the other, and both begin with the image as it is.
+    morf, lerf = (
+        torch.cat([scorer.original[:, None], part], 1)
+        for part in torch.split(found, len(counts), dim=1)
+    )
+    return RoadCurves(
+        _curve(shares, morf, "most relevant first"), _curve(shares, lerf, "least relevant first")
+    )
+
+
+def _curve(shares: Tensor, scores: Tensor, name: str) -> Curve:
+    return Curve(shares, scores, name, "share of pixels removed", "score of the target")
