@@ -102,7 +102,7 @@ class Ablation:
 
     def __init__(self, run: Run, index: int, batch_size: int) -> None:
         self._activation = run.trace.activations[index].detach()
-        self._channels = channel_axis(self._activation, run.layout)
+        self._channels = channel_axis(self._activation, run.layout, run.trace.names[index])
         self._score = run.score.detach()
         self._replay = Replay(run, index)
         self._groups = max(1, batch_size // run.inputs.count)

@@ -49,7 +49,8 @@ class CAM(Engine):
         eigen_smooth: Whether the weighed channels are projected on their first principal component
             rather than added, which takes noise out of a map.
         augment: Whether the map is averaged over six copies of the image: mirrored or not, and
-            with values of 0.9, 1 and 1.1 times their size. It costs six times as much.
+            with values of 0.9, 1 and 1.1 times their size, which for normalised images scales the
+            contrast. It costs six times as much. A mask or a box is mirrored with the images.
 
     Raises:
         InputError: The model is no `nn.Module`, the categories are no names, or there is no such

@@ -44,14 +44,16 @@ class FinerCAM(CAM):
         model: As for [`CAM`][interpviz.cam.CAM].
         target_layer: As for [`CAM`][interpviz.cam.CAM].
         method: The method that explains the difference: a subclass of
-            [`CAM`][interpviz.cam.CAM], or a `functools.partial` of one with its own options.
+            [`CAM`][interpviz.cam.CAM], its name, or a `functools.partial` of one with its own
+            options, such as `signed`.
         against: How many of the classes with the nearest logits to compare with; or the classes
             themselves, by index or name, less the one that is explained.
         alpha: How much of the other classes' logits is taken away.
         **options: As for [`CAM`][interpviz.cam.CAM].
 
     Raises:
-        InputError: The method does not depend on a class, or there is nothing to compare with.
+        InputError: There is no such method, it does not depend on a class, or there is nothing to
+            compare with.
 
     Examples:
         >>> import torch
@@ -67,13 +69,16 @@ class FinerCAM(CAM):
         model: nn.Module,
         target_layer: Layer | Sequence[Layer] | None = None,
         *,
-        method: Callable[..., CAM] = GradCAM,
+        method: Callable[..., CAM] | str = GradCAM,
         against: int | Sequence[int | str] = 3,
         alpha: float = 1.0,
         **options: Unpack[CAMOptions],
     ) -> None:
         super().__init__(model, target_layer, **options)
-        self.base = method(model, target_layer, **options)
+        made_by = CAM.from_name(method) if isinstance(method, str) else method
+        self.base = made_by(model, target_layer, **options)
+        # A partial may have options of its own, which show in maps and messages.
+        self.signed, self.categories = self.base.signed, self.base.categories
         if not self.base.asks_for_score:
             raise InputError(
                 f"{type(self.base).__name__} is the same for every class, so it cannot tell two "

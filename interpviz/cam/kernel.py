@@ -9,16 +9,16 @@ from typing import ClassVar, Unpack
 import torch
 from torch import Tensor, nn
 
-from interpviz.cam.base import CAM
 from interpviz.cam.engine.components import bright_where_active
 from interpviz.cam.engine.engine import CAMOptions
 from interpviz.cam.engine.layers import Layer
 from interpviz.cam.engine.precision import as_float64
 from interpviz.cam.engine.run import Run
+from interpviz.cam.projection import ComponentCAM
 from interpviz.errors import InputError
 
 
-class KPCACAM(CAM):
+class KPCACAM(ComponentCAM):
     r"""Eigen-CAM with kernel PCA: the first component of the activations, bent by a kernel.
 
     The positions of the layer are points x with one coordinate a channel, less their mean. Their
@@ -43,10 +43,10 @@ class KPCACAM(CAM):
         model: As for [`CAM`][interpviz.cam.CAM].
         target_layer: As for [`CAM`][interpviz.cam.CAM].
         gamma: The slope of the kernel, above 0; by default one over the number of channels.
-        **options: As for [`CAM`][interpviz.cam.CAM].
+        **options: As for [`CAM`][interpviz.cam.CAM], less `eigen_smooth`.
 
     Raises:
-        InputError: `gamma` is not above 0.
+        InputError: `gamma` is not above 0, or `eigen_smooth` is asked for.
 
     Examples:
         >>> import torch

@@ -20,7 +20,7 @@ from interpviz.cam.engine.run import Run
 from interpviz.cam.maps import Scale
 from interpviz.cam.targets import score_of
 from interpviz.device import unwrap
-from interpviz.errors import LayerError
+from interpviz.errors import InputError, LayerError
 
 
 class LeGrad(CAM):
@@ -43,10 +43,15 @@ class LeGrad(CAM):
         model: A vision transformer whose blocks all have the same width, such as ViT, DeiT, DINOv2
             or the image tower of CLIP.
         target_layer: The blocks, in the order in which they run; by default all.
-        **options: The options of every method.
+        **options: As for [`CAM`][interpviz.cam.CAM]; but the maps of the blocks are always
+            averaged as they are, and they have one channel, so `fuse` and `eigen_smooth` stay as
+            they are by default.
 
     Raises:
-        LayerError: No transformer blocks are found in the model.
+        LayerError: No transformer blocks are found in the model; from a call, the heads of a block
+            cannot be read, because it attends within windows or between channels, or adds its bias
+            where no hook sees it.
+        InputError: `fuse` or `eigen_smooth` is asked for.
 
     Examples:
         >>> import torch
@@ -72,6 +77,11 @@ class LeGrad(CAM):
                     f"LeGrad found no transformer blocks of one width in {type(inner).__name__}: "
                     "name them as `target_layer`, or use a method for any network."
                 )
+        if options.get("fuse", "mean") != "mean" or options.get("eigen_smooth"):
+            raise InputError(
+                "LeGrad averages one map a block, so there are no channels to smooth and no other "
+                'way to fuse: leave out `eigen_smooth`, and `fuse` at "mean".'
+            )
         super().__init__(model, self.blocks[-1] if self.blocks else None, **options)
 
     @classmethod
@@ -86,9 +96,13 @@ class LeGrad(CAM):
     def _weigh(self, run: Run) -> list[Tensor]:
         replay = Replay(run, 0)
         calls = self._calls(run)
-        patches = torch.stack(
-            [self._sensitivity(run, replay, block, *calls[block]) for block in self.blocks]
-        ).mean(0)
+        found = [self._sensitivity(run, replay, block, *calls[block]) for block in self.blocks]
+        if len({each.shape for each in found}) > 1:
+            raise LayerError(
+                f"The blocks have {sorted({each.shape[1] for each in found})} tokens: pass blocks "
+                "with the same tokens as `target_layer`."
+            )
+        patches = torch.stack(found).mean(0)
         return [as_grid(patches[..., None], run.trace.names[0], run.layout)]
 
     def _calls(self, run: Run) -> dict[nn.Module, tuple[Any, Any]]:
@@ -107,6 +121,9 @@ class LeGrad(CAM):
         finally:
             for handle in handles:
                 handle.remove()
+        unused = [type(block).__name__ for block in self.blocks if block not in calls]
+        if unused:
+            raise LayerError(f"A block, {unused[0]}, was not used: pass blocks that images go to.")
         return calls
 
     def _sensitivity(

@@ -95,7 +95,7 @@ class ScoreCAM(CAM):
     def _scores(self, scorer: _Scorer, channels: Tensor) -> Tensor:
         """The mean score `(N, K)` of all variants of the masks of channels `(N, K, h, w)`."""
         size = scorer.run.inputs.size
-        large = enlarge(channels.transpose(0, 1).flatten(0, 1), size)
+        large = enlarge(channels.transpose(0, 1).flatten(0, 1), size, scorer.run.layout.picture)
         masks = _scaled(large.flatten(1))[0].reshape(channels.shape[1], len(channels), 1, *size)
         return torch.stack([scorer(variant) for variant in self._variants(masks)]).mean(0).T
 

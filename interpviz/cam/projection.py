@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Unpack
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from interpviz.cam.base import CAM
 from interpviz.cam.engine.components import main_component
+from interpviz.cam.engine.engine import CAMOptions
+from interpviz.cam.engine.layers import Layer
 from interpviz.cam.engine.run import Run
 from interpviz.cam.gradient import GradientCAM
+from interpviz.errors import InputError
 
 
-class EigenCAM(CAM):
+class ComponentCAM(CAM):
+    """A method whose map is the main component of channels already.
+
+    Args:
+        model: As for [`CAM`][interpviz.cam.CAM].
+        target_layer: As for [`CAM`][interpviz.cam.CAM].
+        **options: As for [`CAM`][interpviz.cam.CAM], less `eigen_smooth`.
+
+    Raises:
+        InputError: `eigen_smooth` is asked for.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        target_layer: Layer | Sequence[Layer] | None = None,
+        **options: Unpack[CAMOptions],
+    ) -> None:
+        if options.get("eigen_smooth"):
+            raise InputError(
+                f"The map of {type(self).__name__} is a main component already, so `eigen_smooth` "
+                "would change nothing: leave it out."
+            )
+        super().__init__(model, target_layer, **options)
+
+
+class EigenCAM(ComponentCAM):
     r"""The first principal component of the activations: what the layer mostly shows.
 
     The map is `ReLU((A - mean of A) v)`, with v the first right singular vector of the centred
@@ -40,7 +70,7 @@ class EigenCAM(CAM):
         return main_component(weighed)
 
 
-class EigenGradCAM(GradientCAM):
+class EigenGradCAM(ComponentCAM, GradientCAM):
     r"""The first principal component of gradient times activation.
 
     The map is `ReLU((P - mean of P) v)` with `P_k = g_k * A_k` and v its first right singular

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,10 +15,10 @@ from interpviz.cam.engine.grids import as_grid
 from interpviz.cam.engine.inputs import Inputs
 from interpviz.cam.engine.run import Run
 from interpviz.cam.maps import Scale
-from interpviz.cam.targets.categories import Classes, as_class_logits, choose_classes, class_label
-from interpviz.cam.targets.kinds import Score, at_least_float32
-from interpviz.cam.targets.outputs import find_logits
-from interpviz.errors import GradientError, TargetError
+from interpviz.cam.targets.categories import Classes, class_label
+from interpviz.cam.targets.kinds import at_least_float32
+from interpviz.cam.targets.of_classes import OfClasses, pick
+from interpviz.errors import GradientError
 
 
 class ShapleyCAM(CAM):
@@ -89,7 +89,8 @@ def _hessian_times(gradient: Tensor, activation: Tensor, name: str) -> Tensor:
     try:
         [found] = torch.autograd.grad(along, activation, retain_graph=True, allow_unused=True)
     except RuntimeError as error:
-        if "not implemented" not in str(error):
+        # PyTorch says the one, the operations of torchvision the other.
+        if not any(words in str(error) for words in ("not implemented", "not supported")):
             raise
         raise GradientError(
             f"An operation behind layer '{name}' cannot be differentiated twice, which ShapleyCAM "
@@ -99,7 +100,7 @@ def _hessian_times(gradient: Tensor, activation: Tensor, name: str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ResidualSoftmaxScore(Score):
+class ResidualSoftmaxScore(OfClasses):
     """The logit of a class plus the logarithm of its probability: `z_c + log p_c`.
 
     Use it with ShapleyCAM, and where the logit misses that a rival class grows as well while the
@@ -110,7 +111,7 @@ class ResidualSoftmaxScore(Score):
     (arXiv:2501.06261).
 
     Args:
-        target: A class index or name for all images, a list of one an image, or None for the
+        classes: A class index or name for all images, a list of one an image, or None for the
             predicted ones.
 
     Examples:
@@ -119,12 +120,8 @@ class ResidualSoftmaxScore(Score):
         tensor([99.0000, -0.6931])
     """
 
-    target: Classes = None
-
-    def bind(self, output: Any, categories: Sequence[str] | None) -> Self:
-        """The same with one class index an image."""
-        logits = _several(find_logits(output))
-        return replace(self, target=choose_classes(self.target, logits, categories))
+    classes: Classes = None
+    reads: ClassVar[str] = "a softmax"
 
     def __call__(self, logits: Tensor) -> Tensor:
         """The score of each image's class.
@@ -135,20 +132,10 @@ class ResidualSoftmaxScore(Score):
         Returns:
             Tensor `(N,)`, float32, or float64 as the logits.
         """
-        columns = at_least_float32(_several(logits))
-        classes = torch.tensor(choose_classes(self.target, columns, None), device=columns.device)
-        both = columns + columns.log_softmax(1)
-        return both.gather(1, classes[:, None])[:, 0]
+        columns, classes = self._read(logits)
+        columns = at_least_float32(columns)
+        return pick(columns + columns.log_softmax(1), classes)
 
     def describe(self, image: int, class_name: Callable[[int], str]) -> str:
         """Such as "the residual softmax score of tabby"."""
-        return f"the residual softmax score of {class_label(self.target, image, class_name)}"
-
-
-def _several(logits: Tensor) -> Tensor:
-    columns = as_class_logits(logits)
-    if columns.shape[1] == 1:
-        raise TargetError(
-            "The model gives one logit an image, which has no softmax: use BinaryScore()."
-        )
-    return columns
+        return f"the residual softmax score of {class_label(self.classes, image, class_name)}"

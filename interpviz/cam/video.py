@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,8 +20,10 @@ from interpviz.cam.engine.hooks import explained
 from interpviz.cam.engine.inputs import prepare
 from interpviz.cam.engine.layers import layer_name
 from interpviz.cam.maps import scaled, warn_of_zeros
+from interpviz.cam.pictures import cmap_of
 from interpviz.cam.targets import Target, Targets, target_name
-from interpviz.cam.targets.categories import as_class_logits, as_list, class_index
+from interpviz.cam.targets.categories import as_class_logits, as_list, class_index, is_list
+from interpviz.cam.targets.of_classes import OfClasses
 from interpviz.cam.targets.outputs import find_logits
 from interpviz.cam.targets.scores import BinaryScore, ClassScore
 from interpviz.cam.video_maps import VideoMaps
@@ -57,8 +60,9 @@ def explain_video(
         cam: The method, with its model.
         frames: Preprocessed frames `(T, C, H, W)`, or one clip `(1, C, T, H, W)`.
         path: Where to write the video, or None.
-        targets: One target for the whole video. A target object is called for one batch of frames
-            at a time; None costs a second run of the model.
+        targets: One target for the whole video. None, also within a target such as
+            `ClassProbability()`, stands for the class of the highest mean probability, and costs a
+            second run of the model. A target object is called for one batch of frames at a time.
         original_frames: The T pictures below the maps. By default the frames with their values
             stretched, all alike, to the visible range.
         fps: Frames a second.
@@ -68,7 +72,7 @@ def explain_video(
         batch_size: How many frames the model sees at a time.
     """
     clip = _checked(frames, original_frames, batch_size, normalize)
-    looks = {"cmap": cam._cmap(cmap), "alpha": alpha}
+    looks = {"cmap": cmap_of(cam, cmap), "alpha": alpha}
     _check_output(path, fps, **looks)
     batches = (frames,) if clip else torch.split(frames, batch_size)
     target, probabilities = _choose(cam, batches, targets)
@@ -139,27 +143,59 @@ def _choose(
     cam: CAM, batches: Sequence[Tensor], targets: Targets
 ) -> tuple[int | Target | None, list[float] | None]:
     """The target of the whole video, and its probability in each frame where that is known."""
+    if is_list(targets) and len(targets) == 1:
+        targets = targets[0]
+    if type(targets) is ClassScore:
+        targets = targets.classes
+    if isinstance(targets, OfClasses | BinaryScore):
+        return _fixed(cam, batches, targets), None
     if callable(targets) or (targets is None and not cam.asks_for_score):
         return targets, None
     if targets is not None:
-        chosen = as_list(targets)
-        if len(chosen) != 1:
-            raise TargetError(
-                f"There are {len(chosen)} targets, but a video is explained for one at a time: "
-                "call once for each."
-            )
-        return class_index(chosen[0], None, cam.categories), None
-    rows = []
-    for batch in batches:
-        with explained(cam.model), torch.no_grad():
-            rows.append(_probabilities(prepare(batch, cam.model).run(cam.model)))
-    found = torch.cat(rows)
+        return class_index(_only(as_list(targets)), None, cam.categories), None
+    found = _all_probabilities(cam, batches)
     mean = found.mean(0)
     if len(mean) == 1:
         positive = bool(mean >= 0.5)
         return BinaryScore(positive), (found if positive else 1 - found)[:, 0].tolist()
     index = int(mean.argmax())
     return index, found[:, index].tolist()
+
+
+def _fixed(
+    cam: CAM, batches: Sequence[Tensor], target: OfClasses | BinaryScore
+) -> OfClasses | BinaryScore:
+    """The same target with one class, or one side, for all frames."""
+    if isinstance(target, OfClasses) and target.classes is not None:
+        return replace(target, classes=_only(as_list(target.classes)))
+    if isinstance(target, BinaryScore) and target.positive is not None:
+        sides = target.positive
+        return BinaryScore(_only(sides) if isinstance(sides, Sequence) else sides)
+    mean = _all_probabilities(cam, batches).mean(0)
+    if isinstance(target, BinaryScore) != (len(mean) == 1):
+        # The method's own call says why the target does not fit the model.
+        return target
+    if isinstance(target, BinaryScore):
+        return BinaryScore(bool(mean >= 0.5))
+    return replace(target, classes=int(mean.argmax()))
+
+
+def _only(targets: Sequence[Any]) -> Any:
+    if len(targets) != 1:
+        raise TargetError(
+            f"There are {len(targets)} targets, but a video is explained for one at a time: "
+            "call once for each."
+        )
+    return targets[0]
+
+
+def _all_probabilities(cam: CAM, batches: Sequence[Tensor]) -> Tensor:
+    """The probabilities of all frames `(T, classes)`, or `(T, 1)` of a single logit."""
+    rows = []
+    for batch in batches:
+        with explained(cam.model), torch.no_grad():
+            rows.append(_probabilities(prepare(batch, cam.model).run(cam.model)))
+    return torch.cat(rows)
 
 
 def _probabilities(output: Any) -> Tensor:

@@ -120,3 +120,21 @@ def test_what_cannot_be_compared(pooled_linear, images):
         FinerCAM(model, "after", against=[1])(images, 1)
     with pytest.raises(TargetError, match="out of range"):
         FinerCAM(model, "after", against=[3])(images, 1)
+
+
+def test_options_of_the_method_show_in_maps(pooled_linear, images):
+    model = pooled_linear()
+    expected = FinerCAM(model, "after", against=1, signed=True)
+    found = FinerCAM(model, "after", method=partial(GradCAM, signed=True), against=1)
+    assert found.signed
+    torch.testing.assert_close(found(images, 1), expected(images, 1))
+    named = FinerCAM(model, "after", method=partial(GradCAM, categories=list("abc")))
+    assert named.class_name(1) == "b"
+
+
+def test_a_method_by_name(pooled_linear, images):
+    model = pooled_linear()
+    expected = FinerCAM(model, "after", method=LayerCAM)(images, 1)
+    torch.testing.assert_close(FinerCAM(model, "after", method="layer-cam")(images, 1), expected)
+    with pytest.raises(InputError, match="There is no method 'layercan'"):
+        FinerCAM(model, "after", method="layercan")

@@ -224,3 +224,117 @@ def test_several_sets_of_maps_share_a_scale():
     for wrong in ([strong, "map"], [torch.zeros(0)]):
         with pytest.raises(InputError, match="not all tensors"):
             shared_scale(wrong)
+
+
+class Strides(nn.Module):
+    """Convolutions whose strides differ between the sides, with norms of both kinds."""
+
+    def __init__(self, last=False):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 32, 3, (2, 1), 1)
+        self.block = nn.Sequential(nn.Conv2d(32, 32, 1), nn.BatchNorm2d(32), nn.ReLU())
+        self.norm = nn.LayerNorm(32) if last else nn.Identity()
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, x):
+        x = self.block(self.conv(x))
+        return self.head(self.norm(x.mean((2, 3))))
+
+
+@pytest.mark.parametrize("layer", ["conv", "block.1", "block"])
+def test_uneven_strides_do_not_take_channels_for_rows(layer):
+    model, images = Strides().eval(), torch.rand(1, 3, 64, 64)
+    activation = output_of(model, model.get_submodule(layer), images)
+    assert activation.shape == (1, 32, 32, 64)
+    layout = layout_of(model, images)
+    assert torch.equal(as_grid(activation, layer, layout), activation)
+    assert channel_axis(activation, layout, layer) == 1
+    coarse = (model.head.weight[2][:, None, None] * model.block(model.conv(images))[0]).sum(0)
+    found = GradCAM(model, "block", signed=True)(images, 2, normalize=False)
+    expected = F.interpolate(coarse[None, None], (64, 64), mode="bilinear")[0] / (32 * 64)
+    torch.testing.assert_close(found, expected.detach(), atol=1e-7, rtol=1e-4)
+
+
+class ChannelsLast(nn.Module):
+    """A block of channels in the last place, as many as there are rows, or one more."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.patch = nn.Conv2d(3, channels, 4, 4)
+        self.norm = nn.LayerNorm(channels)
+        self.act = nn.GELU()
+        self.head = nn.Linear(channels, 3)
+
+    def forward(self, x):
+        return self.head(self.act(self.norm(self.patch(x).permute(0, 2, 3, 1))).mean((1, 2)))
+
+
+@pytest.mark.parametrize("channels", [7, 8, 9])
+def test_as_many_channels_as_rows(channels):
+    model, images = ChannelsLast(channels).eval(), torch.rand(2, 3, 32, 32)
+    layout = layout_of(model, images)
+    for name, moved in [("patch", False), ("norm", True), ("act", True)]:
+        activation = output_of(model, model.get_submodule(name), images)
+        if name == "act" and channels == 8:
+            with pytest.raises(LayerError, match=r"'act' .*channels may come second or last: .*`g"):
+                as_grid(activation, name, layout)
+            continue
+        expected = activation.permute(0, 3, 1, 2) if moved else activation
+        assert torch.equal(as_grid(activation, name, layout), expected), name
+        assert channel_axis(activation, layout, name) == (3 if moved else 1)
+    by_size = layout_of(model, images, (8, 8))
+    activation = output_of(model, model.norm, images)
+    assert torch.equal(as_grid(activation, "norm", by_size), activation.permute(0, 3, 1, 2))
+
+
+def test_a_clip_with_frames_in_front_of_channels_is_refused():
+    for model in (nn.Sequential(nn.Conv3d(3, 4, 2)), nn.Sequential(nn.Conv2d(3, 4, 2))):
+        with pytest.raises(InputError, match=r"\(1, 6, 3, 8, 8\) has its frames in front"):
+            layout_of(model, torch.rand(1, 6, 3, 8, 8))
+    assert layout_of(nn.Conv3d(3, 4, 2), torch.rand(1, 3, 6, 8, 8)).size == (6, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["VideoMAE", "Timesformer"])
+def test_a_clip_for_transformers_is_refused_or_turned_by_a_module(kind):
+    transformers = pytest.importorskip("transformers")
+    config = getattr(transformers, f"{kind}Config")(
+        image_size=16, patch_size=8, num_frames=4, hidden_size=8, num_hidden_layers=1,
+        num_attention_heads=2, intermediate_size=8, num_labels=2,
+    )  # fmt: skip
+    model = getattr(transformers, f"{kind}ForVideoClassification")(config).eval()
+    with pytest.raises(InputError, match=r"clips.transpose\(1, 2\)"):
+        GradCAM(model)(torch.rand(1, 4, 3, 16, 16), 0)
+
+    class ChannelsFirst(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def forward(self, clips):
+            return self.inner(clips.transpose(1, 2))
+
+    if kind == "VideoMAE":
+        found = GradCAM(ChannelsFirst(), signed=True)(torch.rand(1, 3, 4, 16, 16), 0)
+        assert found.shape == (1, 4, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("size", "picture"), [((48, 64), (96, 128)), ((50, 64), (96, 122)), ((40, 90), (62, 140))]
+)
+def test_what_a_detector_fills_up_is_no_picture(size, picture):
+    from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+    model = nn.Sequential(nn.Conv2d(3, 2, 1))
+    model.transform = GeneralizedRCNNTransform(96, 140, [0.0] * 3, [1.0] * 3).eval()
+    images = torch.rand(1, 3, *size)
+    made = model.transform([images[0]])[0]
+    assert made.image_sizes[0] == picture
+    padded = made.tensors.shape[2:]
+    share = layout_of(model, images).picture
+    assert share == (picture[0] / padded[0], picture[1] / padded[1])
+    # A ramp over the padded picture is cut where the picture ends.
+    ramp = (torch.arange(padded[0])[:, None] + 1000.0 * torch.arange(padded[1]))[None]
+    cut = ramp[:, : picture[0], : picture[1]]
+    expected = F.interpolate(cut[:, None], size, mode="bilinear")[:, 0]
+    torch.testing.assert_close(enlarge(ramp, size, share), expected, rtol=1e-4, atol=0.1)
+    assert layout_of(nn.Conv2d(3, 2, 1), images).picture == (1.0, 1.0)

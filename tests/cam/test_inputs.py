@@ -200,3 +200,30 @@ def test_pictures_of_clips_are_refused():
     for draw in (cam.visualize_cam, cam.plot_classes):
         with pytest.raises(InputError, match=r"a clip of several frames.*cam\.video"):
             draw(torch.rand(1, 3, 4, 8, 8))
+
+
+def test_the_padding_of_a_detector_is_not_part_of_the_map():
+    """A detector pads pictures to a multiple of 32; the map is of the picture alone."""
+
+    class Backbone(nn.Module):
+        out_channels = 4
+
+        def __init__(self):
+            super().__init__()
+            self.same = nn.Conv2d(3, 4, 1, bias=False)
+            nn.init.ones_(self.same.weight)
+
+        def forward(self, x):
+            return self.same(x)
+
+    anchors = torchvision.models.detection.anchor_utils.AnchorGenerator(((8,),), ((1.0,),))
+    model = torchvision.models.detection.RetinaNet(
+        Backbone(), 2, min_size=64, max_size=200, anchor_generator=anchors
+    ).eval()
+    image = torch.zeros(3, 64, 68)
+    image[:, 20:40, 50:66] = 1
+    found = EigenCAM(model, "backbone.same")([image])
+    assert found.shape == (1, 64, 68)
+    columns = torch.arange(68)
+    centre = (found[0].sum(0) * columns).sum() / found.sum()
+    assert centre.item() == pytest.approx(57.5, abs=0.6)

@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
-from interpviz.cam import EigenCAM
+from interpviz.cam import EigenCAM, EigenGradCAM
 from interpviz.cam.kernel import KPCACAM
 from interpviz.errors import InputError, ZeroMapWarning
 
@@ -94,3 +94,10 @@ def test_batches_layers_clips_and_targets():
     for wrong in (0, -1.0, math.nan):
         with pytest.raises(InputError, match="slope of the kernel must be above 0"):
             KPCACAM(model, "1", gamma=wrong)
+
+
+@pytest.mark.parametrize("method", [EigenCAM, EigenGradCAM, KPCACAM])
+def test_a_main_component_is_not_taken_twice(method, pooled_linear):
+    with pytest.raises(InputError, match=f"map of {method.__name__} is a main component already"):
+        method(pooled_linear(), "after", eigen_smooth=True)
+    assert not method(pooled_linear(), "after", eigen_smooth=False).eigen_smooth

@@ -7,7 +7,7 @@ from torch import nn
 
 from interpviz.cam import LeGrad, methods
 from interpviz.cam.engine.heads import attention_blocks
-from interpviz.errors import LayerError
+from interpviz.errors import InputError, LayerError
 
 timm = pytest.importorskip("timm")
 transformers = pytest.importorskip("transformers")
@@ -180,3 +180,158 @@ def test_a_layer_without_attention_is_named():
     model = timm_vit()
     with pytest.raises(LayerError, match="Mlp has 0 attention modules"):
         LeGrad(model, ["blocks.0.mlp", "blocks.2"])(torch.randn(1, 3, 32, 32), 0)
+
+
+def attention_between_channels() -> nn.Module:
+    class Between(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.num_heads = 3
+            self.qkv = nn.Linear(24, 72)
+            self.proj = nn.Linear(24, 24)
+
+        def forward(self, x, **_):
+            q, k, v = self.qkv(x).unflatten(-1, (3, 3, 8)).permute(2, 0, 3, 4, 1)
+            return self.proj(((q @ k.mT).softmax(-1) @ v).permute(0, 3, 1, 2).flatten(2))
+
+    model = timm_vit(class_token=False, global_pool="avg")
+    for block in model.blocks:
+        block.attn = Between()
+    return model
+
+
+REFUSED = {
+    "samvit": (
+        lambda: timm.models.VisionTransformerSAM(
+            img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=3, num_classes=5,
+            window_size=2, global_attn_indexes=(1,), neck_chans=8,
+        ),
+        "blocks",
+        "ran on 4 sequences for 1 images|does not work on one sequence",
+    ),
+    "xcit": (
+        lambda: timm.models.Xcit(
+            img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=3, num_classes=5
+        ),
+        "blocks",
+        "has 0 attention modules",
+    ),
+    "beit": (
+        lambda: timm.models.Beit(
+            img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=3, num_classes=5
+        ),
+        "blocks",
+        "has 0 attention modules",
+    ),
+    "eva": (
+        lambda: timm.models.Eva(
+            img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=3, num_classes=5
+        ),
+        "blocks",
+        "has 0 attention modules",
+    ),
+    "swin": (
+        lambda: transformers.SwinForImageClassification(
+            transformers.SwinConfig(
+                image_size=32, patch_size=4, embed_dim=12, depths=[1, 1], num_heads=[2, 2],
+                window_size=4, num_labels=5,
+            )
+        ),
+        "swin.encoder.layers",
+        "has 0 attention modules",
+    ),
+    "efficientformer": (
+        lambda: timm.create_model(
+            "efficientformer_l1", depths=(1, 1, 1, 2), embed_dims=(8, 8, 8, 16), num_vit=1,
+            num_classes=5,
+        ),
+        None,
+        None,
+    ),
+    "crossvit": (
+        lambda: timm.models.CrossVit(
+            img_size=32, img_scale=(1.0, 1.0), patch_size=(8, 16), embed_dim=(8, 16),
+            depth=((1, 1, 0),), num_heads=(2, 2), mlp_ratio=(2, 2, 1), num_classes=5,
+        ),
+        None,
+        None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_models_whose_heads_cannot_be_read(name):
+    build, container, message = REFUSED[name]
+    model = build().eval()
+    assert "legrad" not in methods(model)
+    with pytest.raises(LayerError, match="found no transformer blocks"):
+        LeGrad(model)
+    if container:
+        with pytest.raises(LayerError, match=message):
+            LeGrad(model, list(model.get_submodule(container)))(torch.rand(1, 3, 32, 32), 0)
+
+
+def test_what_only_a_call_shows():
+    images = torch.rand(2, 3, 32, 32)
+    with pytest.raises(LayerError, match="does not hand on weighted sums of its values"):
+        LeGrad(attention_between_channels())(images, 0)
+
+    model = timm_vit()
+    forward = model.blocks[1].attn.forward
+
+    def in_halves(x, **options):
+        return forward(x[:, :16].reshape(-1, 8, 24), **options).reshape(2, 16, 24).repeat(1, 2, 1)
+
+    model.blocks[1].attn.forward = lambda x, **o: in_halves(x, **o)[:, : x.shape[1]]
+    with pytest.raises(LayerError, match="ran on 4 sequences for 2 images"):
+        LeGrad(model)(images, 0)
+
+
+@pytest.mark.parametrize("kind", ["ViT", "DeiT", "Dinov2"])
+def test_vision_transformers_are_explained(kind):
+    config = getattr(transformers, f"{kind}Config")(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48,
+        image_size=32, patch_size=8, num_labels=5,
+    )  # fmt: skip
+    model = getattr(transformers, f"{kind}ForImageClassification")(config).eval()
+    assert "legrad" in methods(model)
+    assert LeGrad(model)(torch.rand(2, 3, 32, 32), 0).amax((1, 2)).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("options", [{"fuse": "max"}, {"fuse": "product"}, {"eigen_smooth": True}])
+def test_options_that_would_do_nothing_are_refused(options):
+    with pytest.raises(InputError, match="LeGrad averages one map a block"):
+        LeGrad(timm_vit(), **options)
+
+
+class EncoderViT(nn.Module):
+    """A ViT of torch's own encoder layers, with the images or the tokens in front."""
+
+    def __init__(self, batch_first: bool):
+        super().__init__()
+        self.batch_first = batch_first
+        self.patch = nn.Conv2d(3, 24, 8, 8)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(24, 3, 48, batch_first=batch_first) for _ in range(2)
+        )
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2).permute(0, 2, 1)
+        x = x if self.batch_first else x.transpose(0, 1)
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x.mean(1 if self.batch_first else 0))
+
+
+def test_tokens_in_front_of_images():
+    first, images = EncoderViT(True).eval(), torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        for layer in first.layers:
+            layer.self_attn.in_proj_weight.mul_(10)
+    behind = EncoderViT(False).eval()
+    behind.load_state_dict(first.state_dict())
+    expected = LeGrad(first)(images, [1, 2], normalize=False)
+    assert expected.max() > 0
+    found = LeGrad(behind)(images, [1, 2], normalize=False)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)

@@ -5,9 +5,13 @@ import torch
 import torchvision
 from torch import nn
 
-from interpviz.cam import EigenGradCAM, GradCAM, HiResCAM, methods
+from interpviz.cam import EigenCAM, EigenGradCAM, GradCAM, HiResCAM, methods
 from interpviz.cam.registry import get_method
-from interpviz.errors import InputError, ZeroMapWarning
+from interpviz.cam.targets.kinds import OnOutput
+from interpviz.cam.targets.regions import BoxScore, MaskScore
+from interpviz.cam.targets.scores import ClassScore
+from interpviz.cam.targets.similarity import Similarity
+from interpviz.errors import InputError, TargetError, ZeroMapWarning
 
 
 @pytest.fixture
@@ -129,6 +133,125 @@ def test_augmenting_symmetric_maps(two_layers, images):
 def test_a_product_of_signed_maps_is_refused(two_layers):
     with pytest.raises(InputError, match="product of two negative values"):
         GradCAM(two_layers, ["conv", "after"], fuse="product", signed=True)
+
+
+class PixelNet(nn.Module):
+    """A segmentation of three classes at half the size."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Sequential(nn.Conv2d(3, 5, 5, stride=2, padding=2), nn.Tanh())
+        self.head = nn.Conv2d(5, 3, 3, padding=1)
+
+    def forward(self, x):
+        return {"out": self.head(self.layer(x))}
+
+
+class BoxNet(nn.Module):
+    """One box an image, around the column where most of the layer's values are."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 2, 3, padding=1)
+
+    def forward(self, x):
+        found = []
+        for image in self.layer(x).sigmoid() ** 4:
+            mass = image.sum((0, 1))
+            place = torch.arange(0.5, len(mass)).to(mass)
+            middle = (mass * place).sum() / mass.sum()
+            box = torch.stack([middle - 2, middle * 0 + 1, middle + 2, middle * 0 + 5])
+            score = image[0].mean()[None]
+            found.append({"boxes": box[None], "labels": torch.tensor([1]), "scores": score})
+        return found
+
+
+def copies_by_hand(cam, images, target, turned):
+    maps = []
+    for gain in (1.0, 0.9, 1.1):
+        maps.append(cam(images * gain, target, normalize=False))
+        maps.append(cam(images.flip(-1) * gain, turned, normalize=False).flip(-1))
+    return sum(maps) / 6
+
+
+LEFT = torch.zeros(4, 4)
+LEFT[1:, :1] = 1
+OTHER = torch.zeros(4, 4)
+OTHER[:2, 2:] = 1
+
+
+@pytest.mark.parametrize(
+    ("target", "turned"),
+    [
+        (MaskScore(1, LEFT), MaskScore(1, LEFT.flip(-1))),
+        (
+            MaskScore([1, 2], torch.stack([LEFT, OTHER])),
+            MaskScore([1, 2], torch.stack([LEFT, OTHER]).flip(-1)),
+        ),
+        (
+            [MaskScore(0, LEFT), MaskScore(2, OTHER)],
+            [MaskScore(0, LEFT.flip(-1)), MaskScore(2, OTHER.flip(-1))],
+        ),
+    ],
+)
+def test_augmenting_mirrors_the_mask_with_the_images(target, turned):
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 8, 8)
+    cam = HiResCAM(PixelNet().eval(), "layer", signed=True)
+    expected = copies_by_hand(cam, images, target, turned)
+    found = HiResCAM(cam.model, "layer", signed=True, augment=True)(images, target, normalize=False)
+    torch.testing.assert_close(found, expected)
+    wrong = copies_by_hand(cam, images, target, target)
+    assert (wrong - expected).abs().max() > 0.01 * expected.abs().max()
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_augmenting_mirrors_the_box_with_the_images(listed):
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 8, 10)
+    model = BoxNet().eval()
+    cam = HiResCAM(model, "layer", signed=True)
+    target, turned = BoxScore((1, 1, 7, 4), 1, iou=0.1), BoxScore((3, 1, 9, 4), 1, iou=0.1)
+    expected = copies_by_hand(cam, images, target, turned)
+    found = HiResCAM(model, "layer", signed=True, augment=True)(
+        images, [target] * 2 if listed else target, normalize=False
+    )
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(copies_by_hand(cam, images, target, target), expected)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (lambda z: z[:, 1, :, :2].mean((1, 2)), r"function of an output of shape \(2, 3, 4, 4\)"),
+        (OnOutput(lambda o: o["out"][:, 1].mean((1, 2))), "OnOutput reads the model's whole"),
+        ([MaskScore(0, LEFT), lambda z: z[:, 1].mean((1, 2))], r"shape \(2, 3, 4, 4\)"),
+    ],
+)
+def test_augmenting_refuses_what_may_depend_on_a_place(target, message):
+    images = torch.rand(2, 3, 8, 8)
+    model = PixelNet().eval()
+    with pytest.raises(TargetError, match=f"augment mirrors the images, but .*{message}"):
+        GradCAM(model, "layer", augment=True)(images, target)
+    assert GradCAM(model, "layer", signed=True)(images, target).abs().amax() == 1
+
+
+def test_augmenting_leaves_what_has_no_place_as_it_is(two_layers, images):
+    names = ["zero", "one", "two"]
+    cam = GradCAM(two_layers, "conv", signed=True, augment=True, categories=names)
+    expected = cam(images, 1)
+    for target in (lambda z: z[:, 1], [1, lambda z: z[:, 1], ClassScore("one")]):
+        torch.testing.assert_close(cam(images, target), expected)
+    assert cam(images, Similarity(torch.tensor([1.0, 2.0, 3.0]))).abs().amax() == 1
+
+
+@pytest.mark.parametrize("method", [GradCAM, EigenCAM])
+def test_augmenting_runs_the_model_six_times(two_layers, images, method):
+    calls = []
+    handle = two_layers.register_forward_hook(lambda *_: calls.append(1))
+    method(two_layers, "conv", augment=True)(images, None if method is EigenCAM else 1)
+    handle.remove()
+    assert len(calls) == 6
 
 
 @pytest.mark.parametrize("normalize", ["image", "set", 2, None, torch.ones(2)])

@@ -189,6 +189,24 @@ def test_what_cannot_be_differentiated_twice():
         ShapleyCAM(Insistent(), "layer")(torch.rand(1, 2, 2, 4), 0)
 
 
+def test_an_operation_of_torchvision_that_cannot_be_differentiated_twice():
+    class Pooled(Quadratic):
+        def forward(self, x):
+            grid = self.layer(x) ** 2
+            boxes = [torch.tensor([[0.0, 0.0, 2.0, 2.0]])] * len(x)
+            return torchvision.ops.roi_align(grid, boxes, 2).mean((2, 3)) ** 2
+
+    with pytest.raises(GradientError, match=r"behind layer 'layer' cannot be differentiated twice"):
+        ShapleyCAM(Pooled(), "layer")(torch.rand(1, 2, 4, 5), 0)
+
+
+def test_the_residual_softmax_score_of_groups_is_taken_in_one_call():
+    logits = torch.randn(2, 3)
+    bound = ResidualSoftmaxScore([2, 0]).bind(logits, None)
+    whole = bound.repeated(3)
+    torch.testing.assert_close(whole(logits.repeat(3, 1)), bound(logits).repeat(3))
+
+
 def test_the_residual_softmax_score():
     logits = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 500.0]], dtype=torch.float64)
     chosen = [0, 2]
@@ -201,5 +219,5 @@ def test_the_residual_softmax_score():
     torch.testing.assert_close(bound(logits), torch.stack(expected))
     assert bound.describe(1, lambda i: f"<{i}>") == "the residual softmax score of <2>"
     assert str(ResidualSoftmaxScore()) == "the residual softmax score of the predicted class"
-    with pytest.raises(TargetError, match="no softmax: use BinaryScore"):
+    with pytest.raises(TargetError, match="a softmax says nothing: use BinaryScore"):
         ResidualSoftmaxScore().bind(torch.zeros(2, 1), None)

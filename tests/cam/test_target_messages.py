@@ -1,5 +1,6 @@
 """What is said of targets: the errors where they do not fit, and their names."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -47,6 +48,17 @@ NOTHING = [{name: values[:0] for name, values in FOUND[0].items()}]
         (1, torch.zeros(3, 1), "Class 1 is out of range: .*BinaryScore"),
         (BinaryScore(), torch.zeros(3, 4), r"one logit an image, but .* \(3, 4\)"),
         (BinaryScore((True, False)), torch.zeros(3), "2 sides for 3 images"),
+        (BinaryScore([True, False]), torch.zeros(3), "2 sides for 3 images"),
+        (ClassScore(281), torch.zeros(3, 4), "Class 281 is out of range"),
+        (ClassScore("lion"), torch.zeros(3, 4), "no class 'lion'"),
+        (ClassScore([0, 1]), torch.zeros(3, 4), "There are 2 targets for 3 images"),
+        (ClassScore((0, 1)), torch.zeros(3, 4), r"The classes \(0, 1\) do not fit"),
+        (ClassScore(), torch.zeros(3, 1), "a predicted class says nothing: use BinaryScore"),
+        (ClassScore(2.5), torch.zeros(3, 4), "but this one is 2.5"),
+        (MaskScore(None), PIXELS, "but this one is None"),
+        (MaskScore([2, 2, 2]), PIXELS, "There are 3 targets for 2 images"),
+        (Similarity([1.0, 2.0, 3.0]), torch.zeros(3, 4), r"shape \(3,\) cannot .* \(3, 4\)"),
+        (Similarity(np.ones(5)), torch.zeros(3, 4), r"shape \(5,\) cannot .* \(3, 4\)"),
         (MaskScore(1), torch.zeros(3, 4), r"is for a segmentation, .* \(3, 4\)"),
         (MaskScore(3), PIXELS, "Class 3 is out of range"),
         (
@@ -85,7 +97,28 @@ def test_targets_that_do_not_fit(targets, output, message):
         score_of(resolve_target(targets, output, count, NAMES), output, count)
 
 
-@pytest.mark.parametrize("box", [(0, 0, 4), (4, 0, 0, 4), (0, 0, 4, 0), 3])
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: MaskScore(1, "m"), "The mask is str, not a tensor or array of numbers"),
+        (lambda: MaskScore(1, [[1, 0], [1]]), "The mask is list, not a tensor or array of num"),
+        (lambda: MaskScore(1, {0: 1}), "The mask is dict"),
+        (lambda: Similarity("cat"), "The embedding is str, from which no tensor can be made"),
+        (lambda: Similarity(None), "The embedding is NoneType"),
+        (lambda: Similarity([[1.0], [1.0, 2.0]]), "The embedding is list"),
+        (lambda: BinaryScore("yes"), "BinaryScore got 'yes': pass True or False, a list"),
+        (lambda: BinaryScore([True, None]), r"BinaryScore got \[True, None\]"),
+        (lambda: BinaryScore([[True]]), r"BinaryScore got \[\[True\]\]"),
+    ],
+)
+def test_targets_that_are_none_themselves(build, message):
+    with pytest.raises(TargetError, match=message):
+        build()
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 4), (4, 0, 0, 4), (0, 0, 4, 0), 3, None, "box", [[0, 0, 4, 4]], (0, None, 1, 1)]
+)
 def test_boxes_that_are_none(box):
     with pytest.raises(TargetError, match=r"is not \(left, top, right, bottom\)"):
         BoxScore(box)
@@ -147,4 +180,8 @@ def test_names_before_binding_and_without_categories():
     assert str(ClassProbability()) == "the probability of the predicted class"
     assert str(BinaryScore()) == "the predicted side"
     assert str(ClassScore((2,))) == "class 2"
+    assert str(ClassScore(2)) == "class 2"
+    assert str(ClassScore("lynx")) == "lynx"
+    assert str(ClassScore()) == "the predicted class"
+    assert str(BinaryScore([False, True])) == "the negative side"
     assert target_name(ClassScore((2,)), 0, lambda c: f"class {c}") == "class 2"

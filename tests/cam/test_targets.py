@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from interpviz.cam.targets import grouped_scores, resolve_target, score_of
+from interpviz.cam.targets import find_categories, grouped_scores, resolve_target, score_of
 from interpviz.cam.targets.kinds import OnOutput, OutputTarget
 from interpviz.cam.targets.outputs import batch_size
 from interpviz.cam.targets.regions import BoxScore, MaskScore
-from interpviz.cam.targets.scores import BinaryScore, ClassContrast, ClassProbability
+from interpviz.cam.targets.scores import BinaryScore, ClassContrast, ClassProbability, ClassScore
 from interpviz.cam.targets.similarity import Similarity
 from interpviz.errors import TargetError
+from interpviz.metrics.scoring import Scorer
 
 NAMES = ["tabby", "tiger cat", "lynx", "dog"]
 
@@ -57,6 +58,31 @@ def softmax_by_hand(row, c):
 def test_class_score(logits):
     expected = [logits[0, 2], logits[1, 0], logits[2, 3]]
     assert_same_score(bound(["lynx", 0, 3], logits), logits, expected, logits)
+
+
+@pytest.mark.parametrize(
+    ("given", "classes"),
+    [
+        (3, (3, 3, 3)),
+        ("lynx", (2, 2, 2)),
+        (["lynx", 0, 3], (2, 0, 3)),
+        (torch.tensor([2, 0, 3]), (2, 0, 3)),
+        (np.array([2, 0, 3]), (2, 0, 3)),
+        ((2, 0, 3), (2, 0, 3)),
+    ],
+)
+def test_class_score_takes_what_a_class_is_named_by(logits, given, classes):
+    target = bound(ClassScore(given), logits)
+    assert target == ClassScore(classes)
+    assert target.classes == classes
+    expected = [row[c] for row, c in zip(logits, classes, strict=True)]
+    assert_same_score(target, logits, expected, logits)
+    assert target.repeated(2).classes == classes * 2
+
+
+def test_class_score_of_the_predicted_classes(logits):
+    assert bound(ClassScore(), logits) == bound(None, logits)
+    torch.testing.assert_close(ClassScore()(logits), logits.amax(1))
 
 
 @pytest.mark.parametrize("target", [[1, 3, 0], ["tiger cat", "Dog", 0], torch.tensor([1, 3, 0])])
@@ -148,6 +174,12 @@ def test_mask_score_of_the_predicted_pixels(pixel_logits):
     assert_same_score(bound(MaskScore(0), single), single, expected, pixel_logits)
 
 
+def test_mask_score_of_a_class_for_each_image(pixel_logits):
+    target = bound(MaskScore(["lynx", 0], torch.ones(4, 6)), pixel_logits)
+    expected = [pixel_logits[0, 2].mean(), pixel_logits[1, 0].mean()]
+    assert_same_score(target, pixel_logits, expected, pixel_logits)
+
+
 def test_a_mask_of_another_size_is_resized_to_the_nearest_pixel(pixel_logits):
     mask = torch.zeros(8, 12)
     mask[2:6, 0:4] = 1
@@ -192,6 +224,13 @@ def test_box_score(category):
     assert_same_score(target, output, expected, boxes)
 
 
+def test_a_box_of_a_class_for_each_image():
+    box = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 4]])
+    output = [detections(box, [1, 2], torch.tensor([0.5, 0.25])) for _ in range(2)]
+    target = bound(BoxScore((0, 0, 4, 4), ["lynx", 1]), output)
+    assert target(output).tolist() == [0.25, 0.5]
+
+
 def test_a_box_that_is_lost_on_the_way_scores_zero():
     empty = detections(torch.zeros(0, 4), [], torch.zeros(0, requires_grad=True))
     score = BoxScore((0, 0, 1, 1))([empty])
@@ -218,6 +257,13 @@ def test_similarity(logits, rank):
         assert_same_score(bound(target, output), output, expected, logits)
 
 
+def test_an_embedding_as_a_list_or_an_array(logits):
+    values = [1.0, -2.0, 3.0, 0.5]
+    expected = Similarity(torch.tensor(values, dtype=torch.float64))(logits)
+    for given in (values, tuple(values), np.array(values), np.array(values[::-1])[::-1]):
+        torch.testing.assert_close(Similarity(given)(logits), expected)
+
+
 def test_an_embedding_made_in_inference_mode(logits):
     with torch.inference_mode():
         given = torch.ones(4, dtype=torch.float64)
@@ -235,6 +281,25 @@ def test_a_function_of_the_logits_or_of_the_whole_output(logits):
     assert_same_score(bound(lambda z: z[:, 1], output), output, expected, logits)
     target = bound(OnOutput(lambda o: o["depth"][:, 1] / 2), output)
     assert_same_score(target, output, expected, logits)
+
+
+@pytest.mark.parametrize(
+    ("id2label", "names"),
+    [
+        ({0: "cat", 1: "dog"}, ["cat", "dog"]),
+        ({"1": "dog", "0": "cat"}, ["cat", "dog"]),
+        ({10: "k", 0: "a"}, ["a", *(f"class {i}" for i in range(1, 10)), "k"]),
+        ({"3": "d"}, ["class 0", "class 1", "class 2", "d"]),
+        ({"cat": 0, "dog": 1}, None),
+        ({-1: "nothing", 0: "cat"}, None),
+        ({"0": "cat", "other": "dog"}, None),
+        ({}, None),
+    ],
+)
+def test_names_of_a_configuration_stand_at_their_index(id2label, names):
+    model = torch.nn.Identity()
+    model.config = SimpleNamespace(id2label=id2label)
+    assert find_categories(model) == names
 
 
 class Depth(OutputTarget):
@@ -261,6 +326,38 @@ def test_a_list_may_mix_what_it_holds(logits):
         logits[2, 1],
     ]
     assert_same_score(bound(targets, output), output, expected, logits)
+
+
+@pytest.mark.parametrize(
+    "targets", [[None, 0, "lynx"], [None, ClassScore(0), 2], [None, ClassScore([0]), ClassScore(2)]]
+)
+def test_a_list_of_nothing_but_classes_is_one_score_of_classes(logits, targets):
+    assert bound(targets, logits) == ClassScore((logits[0].argmax().item(), 0, 2))
+
+
+def test_a_list_of_nothing_but_classes_is_scored_by_its_probability_in_metrics():
+    model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+    images = torch.rand(2, 3, 4, 4)
+    scorer = Scorer(model, images, [ClassScore(2), None])
+    shares = images.mean((2, 3)).softmax(1)
+    torch.testing.assert_close(scorer.original, torch.stack([shares[0, 2], shares[1].max()]))
+
+
+def test_a_list_of_nothing_but_sides_is_one_score_of_sides():
+    values = torch.tensor([-2.0, 3.0, 1.0])
+    found = bound([None, BinaryScore(positive=False), None], values)
+    assert found == BinaryScore((False, False, True))
+
+
+@pytest.mark.parametrize(
+    "given", [[True, False], (True, False), torch.tensor([True, False]), np.array([True, False])]
+)
+def test_a_side_for_each_image(given):
+    values = torch.tensor([2.0, 3.0])
+    target = bound(BinaryScore(given), values)
+    assert target == BinaryScore((True, False))
+    assert target(values).tolist() == [2, -3]
+    assert target.repeated(2).positive == (True, False, True, False)
 
 
 def test_a_list_of_targets_of_single_logits():

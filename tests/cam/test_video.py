@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 import warnings
 
@@ -8,7 +9,8 @@ import torch
 import torchvision
 from torch import nn
 
-from interpviz.cam import EigenCAM, GradCAM, HiResCAM
+from interpviz.cam import EigenCAM, GradCAM, HiResCAM, ResidualSoftmaxScore
+from interpviz.cam.targets.scores import BinaryScore, ClassContrast, ClassProbability, ClassScore
 from interpviz.cam.video import explain_video
 from interpviz.errors import InputError, TargetError, ZeroMapWarning
 from interpviz.render import overlay
@@ -107,6 +109,68 @@ def test_no_target_means_the_class_of_the_highest_mean_probability():
     assert logits.mean(0).argmax() == 0
     assert logits.softmax(1).mean(0).argmax() == 1
     assert explain_video(GradCAM(Given(), "layer"), frames).target == 1
+
+
+def pooled(channels):
+    """A network whose logits are the means of the channels."""
+    conv = nn.Conv2d(channels, channels, 1, bias=False)
+    with torch.no_grad():
+        conv.weight.copy_(torch.eye(channels)[:, :, None, None])
+    return nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+
+
+UNBOUND = [
+    ClassScore(),
+    ClassProbability(),
+    ClassContrast(None, 2),
+    ResidualSoftmaxScore(),
+    [ClassProbability()],
+]
+
+
+@pytest.mark.parametrize("target", UNBOUND)
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_an_unbound_target_is_of_one_class_for_all_frames(target, batch_size):
+    # Class 0 wins the first two frames, class 1 has the highest mean probability.
+    logits = torch.tensor([[9.0, 8.9, 1], [9.0, 8.9, 1], [1, 5.0, 2]])
+    frames = logits[:, :, None, None].expand(3, 3, 4, 5).contiguous()
+    cam = GradCAM(pooled(3), "0", signed=True, categories=NAMES)
+    own = target[0] if isinstance(target, list) else target
+    expected = cam(frames, dataclasses.replace(own, classes=1), normalize="batch")
+    found = explain_video(cam, frames, targets=target, batch_size=batch_size)
+    torch.testing.assert_close(found.maps, expected)
+    assert "dog" in found.name
+    if isinstance(own, ClassScore):
+        assert found.target == 1
+        assert found.probabilities == pytest.approx(logits.softmax(1)[:, 1].tolist())
+    else:
+        assert found.target.classes == 1
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_an_unbound_side_is_one_for_all_frames(positive):
+    logits = torch.tensor([-0.2, -0.2, 5.0]) * (1 if positive else -1)
+    frames = logits[:, None, None, None].expand(3, 1, 4, 5).contiguous()
+    cam = GradCAM(pooled(1), "0", signed=True)
+    found = explain_video(cam, frames, targets=BinaryScore(), batch_size=1)
+    assert found.target == BinaryScore(positive)
+    torch.testing.assert_close(found.maps, cam(frames, BinaryScore(positive), normalize="batch"))
+
+
+@pytest.mark.parametrize("target", [ClassScore("dog"), ClassScore((1,)), [ClassScore(1)]])
+def test_a_score_of_a_class_is_that_class(cam, frames, target):
+    found = explain_video(cam, frames, targets=target, batch_size=3)
+    expected = explain_video(cam, frames, targets=1)
+    torch.testing.assert_close(found.maps, expected.maps)
+    assert (found.target, found.name) == (1, "dog")
+    assert found.probabilities == pytest.approx(expected.probabilities)
+
+
+def test_a_target_of_a_named_class_stays_it(cam, frames):
+    cam.signed = True
+    found = explain_video(cam, frames, targets=ClassProbability(["dog"]), batch_size=2)
+    torch.testing.assert_close(found.maps, cam(frames, ClassProbability(1), normalize="batch"))
+    assert found.name == "the probability of dog"
 
 
 def test_one_logit_a_frame_has_two_sides(pooled_linear, frames):
@@ -300,6 +364,9 @@ def test_the_figure_tells_the_numbers(cam, frames):
         ({"original_frames": [np.zeros((9, 12, 3), np.uint8)]}, InputError, "1 pictures for 7"),
         ({"targets": [0, 1]}, TargetError, "There are 2 targets"),
         ({"targets": 3}, TargetError, "Class 3 is out of range"),
+        ({"targets": ClassProbability([0] * 7)}, TargetError, "There are 7 targets, but a video"),
+        ({"targets": BinaryScore([True] * 7)}, TargetError, "There are 7 targets, but a video"),
+        ({"targets": BinaryScore()}, TargetError, "is for one logit an image"),
         ({"targets": "cot"}, TargetError, "no class 'cot'"),
     ],
 )

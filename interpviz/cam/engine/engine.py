@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, TypedDict
 
 import torch
@@ -18,6 +19,7 @@ from interpviz.cam.engine.layers import Layer, find_target_layer, get_layers, la
 from interpviz.cam.engine.run import Run
 from interpviz.cam.maps import Scale, scaled
 from interpviz.cam.targets import Target, Targets, find_categories, resolve_target
+from interpviz.cam.targets.mirroring import mirrored_target
 from interpviz.device import unwrap
 from interpviz.errors import GradientError, InputError
 
@@ -113,10 +115,19 @@ class Engine(ABC):
     def _maps(self, run: Run, scale: Scale) -> Tensor:
         if not self.augment:
             return self._maps_of(run, scale)
-        images = run.inputs.images
-        return mean_of(
-            back(self._maps_of(run.variants(copy[None]), scale)) for copy, back in augmented(images)
-        )
+        turned = run
+        if run.target is not None:
+            target = mirrored_target(run.target, run.trace.output, run.inputs.size[-1])
+            turned = replace(run, target=target)
+
+        def each() -> Iterator[Tensor]:
+            yield self._maps_of(run, scale)
+            for images, mirrored in augmented(run.inputs.images):
+                copy = (turned if mirrored else run).variants(images[None])
+                maps = self._maps_of(copy, scale)
+                yield maps.flip(-1) if mirrored else maps
+
+        return mean_of(each())
 
     def _maps_of(self, run: Run, scale: Scale) -> Tensor:
         maps = []
@@ -131,7 +142,7 @@ class Engine(ABC):
                     "weights and inputs."
                 )
             kept = combined if self.signed else combined.relu()
-            maps.append(enlarge(kept.float(), run.inputs.size))
+            maps.append(enlarge(kept.float(), run.inputs.size, run.layout.picture))
         if len(maps) == 1:
             return maps[0]
         return self._fuse(torch.stack([scaled(each, scale) for each in maps]))

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from interpviz.cam.engine.patches import filled_grid, grid_like, patch_grids
+from interpviz.cam.engine.formats import ChannelFormat, channel_format
+from interpviz.cam.engine.patches import (
+    filled_grid,
+    grid_like,
+    patch_grids,
+    picture_share,
+    reads_frames_first,
+)
+from interpviz.cam.engine.refusals import AXES, not_a_grid, unread
+from interpviz.device import unwrap
 from interpviz.errors import InputError, LayerError
 
 GridOverride = tuple[int, ...] | Callable[[Tensor], Tensor] | None
 """`(height, width)` of a layer's tokens, or a function that arranges its output, or None."""
-
-_AXES = {2: "height, width", 3: "time, height, width"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,9 @@ class Layout:
         filled: The same grid where the model fills the input up to whole patches, or None where
             that is no other grid.
         batch: The number of images, or None where it is not known.
+        channels: What the model tells about the axis of its channels.
+        picture: The share of each grid, along height and width from the top left, that is picture
+            and not what a detector fills up behind it.
     """
 
     size: tuple[int, ...]
@@ -39,6 +49,8 @@ class Layout:
     override: GridOverride = None
     filled: tuple[int, ...] | None = None
     batch: int | None = None
+    channels: ChannelFormat = field(default_factory=ChannelFormat)
+    picture: tuple[float, float] = (1.0, 1.0)
 
 
 def layout_of(model: nn.Module, images: Tensor, override: GridOverride = None) -> Layout:
@@ -50,13 +62,22 @@ def layout_of(model: nn.Module, images: Tensor, override: GridOverride = None) -
         override: The size of the grid, or a function, as in `Layout`.
 
     Raises:
-        InputError: The override is neither a grid of positive numbers nor a function.
+        InputError: The override is neither a grid of positive numbers nor a function, or the model
+            takes clips with time in front of the channels.
     """
     size = tuple(images.shape[2:])
+    if len(size) == 3 and reads_frames_first(model, images.shape[1], images.shape[2]):
+        raise InputError(
+            f"The clip of shape {tuple(images.shape)} has its frames in front of its channels: "
+            "explain a module that takes (batch, channel, time, height, width) and calls this "
+            "model with `clips.transpose(1, 2)`, and pass clips in that order."
+        )
     if override is not None and not callable(override):
         override = _checked_size(override, len(size))
     patches, filled = (*patch_grids(model, images.shape[1], size), None, None)[:2]
-    return Layout(size, patches, override, filled, len(images))
+    channels = channel_format(unwrap(model))
+    picture = picture_share(model, size)
+    return Layout(size, patches, override, filled, len(images), channels, picture)
 
 
 def _checked_size(grid: object, rank: int) -> tuple[int, ...]:
@@ -65,8 +86,8 @@ def _checked_size(grid: object, rank: int) -> tuple[int, ...]:
         if len(size) == rank:
             return size
     raise InputError(
-        f"The grid is {grid!r}: pass the ({_AXES[rank]}) of the layer's positions, or a function "
-        f"from its output to (batch, channel, {_AXES[rank]})."
+        f"The grid is {grid!r}: pass the ({AXES[rank]}) of the layer's positions, or a function "
+        f"from its output to (batch, channel, {AXES[rank]})."
     )
 
 
@@ -74,11 +95,11 @@ def as_grid(activation: Tensor, name: str, layout: Layout) -> Tensor:
     """Arrange an activation as a grid of positions, and compute with it in float32.
 
     An activation and its gradient are arranged alike: positions move, and nothing is computed.
-    Channels that come last, as in Swin, are told by shape: the grid has the image's aspect ratio
-    where the second and third axes are read as height and width, and not where the third and
-    fourth are. Tokens `(N, L, C)` are laid out row by row after up to 16 tokens in front (class,
-    distillation and register tokens), which are dropped; the grid is the user's, or that of the
-    model's patches, or a half, quarter, ... of it.
+    Channels that come last, as in Swin, are told by the layer's own kind, else by shape: the grid
+    has the image's aspect ratio where the second and third axes are read as height and width, and
+    not where the third and fourth are. Tokens `(N, L, C)` are laid out row by row after up to 16
+    tokens in front (class, distillation and register tokens), which are dropped; the grid is the
+    user's, or that of the model's patches, or a half, quarter, ... of it.
 
     Args:
         activation: A layer's output or its gradient.
@@ -90,36 +111,37 @@ def as_grid(activation: Tensor, name: str, layout: Layout) -> Tensor:
         video; float32 (float64 stays).
 
     Raises:
-        LayerError: The activation has no spatial grid, or none that can be told.
+        LayerError: The activation has no spatial grid, or none that can be told, or two.
     """
     if callable(layout.override):
         grid = layout.override(activation)
         if not isinstance(grid, Tensor) or grid.ndim != len(layout.size) + 2:
-            raise LayerError(_not_a_grid(grid, activation, name, layout))
+            raise LayerError(not_a_grid(grid, activation, name, layout.size))
     else:
-        reading = _read(activation.shape, layout)
+        reading = _read(activation.shape, name, layout)
         if reading is None:
-            raise LayerError(_unread(activation, name, layout))
+            raise LayerError(unread(activation, name, layout.size, layout.override))
         grid = reading.apply(activation)
     if prod(grid.shape[2:]) == 1:
-        raise LayerError(_unread(activation, name, layout))
+        raise LayerError(unread(activation, name, layout.size, layout.override))
     return grid if grid.dtype == torch.float64 else grid.float()
 
 
-def channel_axis(activation: Tensor, layout: Layout) -> int:
+def channel_axis(activation: Tensor, layout: Layout, name: str = "") -> int:
     """The axis of a layer's output that becomes the channel axis of its grid.
 
     Args:
         activation: A layer's output.
         layout: How activations lie on the input.
+        name: The layer's name, or "" where it is not known.
 
     Raises:
         LayerError: There is no grid, or the user's function mixes the channels with other axes.
     """
     if not callable(layout.override):
-        reading = _read(activation.shape, layout)
+        reading = _read(activation.shape, name, layout)
         if reading is None:
-            raise LayerError(_unread(activation, "", layout))
+            raise LayerError(unread(activation, name, layout.size, layout.override))
         return reading.order[1]
     for axis, length in enumerate(activation.shape):
         index = torch.arange(length, dtype=torch.float32, device=activation.device)
@@ -152,9 +174,9 @@ class _Reading:
         return moved[..., self.prefix :].reshape(*moved.shape[:2], *self.grid)
 
 
-def _read(shape: Sequence[int], layout: Layout) -> _Reading | None:
+def _read(shape: Sequence[int], name: str, layout: Layout) -> _Reading | None:
     if len(shape) == len(layout.size) + 2:
-        return _read_positions(tuple(shape), layout)
+        return _read_positions(tuple(shape), name, layout)
     if len(shape) != 3:
         return None
     # In attention modules of their own the sequence comes first; the batch tells.
@@ -166,20 +188,16 @@ def _read(shape: Sequence[int], layout: Layout) -> _Reading | None:
     return None
 
 
-def _read_positions(shape: tuple[int, ...], layout: Layout) -> _Reading | None:
+def _read_positions(shape: tuple[int, ...], name: str, layout: Layout) -> _Reading | None:
     axes = range(len(shape))
-    channels_first = _Reading(tuple(axes))
-    channels_last = _Reading((0, axes[-1], *axes[1:-1]))
+    by_axis = {1: _Reading(tuple(axes)), -1: _Reading((0, axes[-1], *axes[1:-1]))}
     if isinstance(layout.override, tuple):
-        fitting = {shape[1:-1]: channels_last, shape[2:]: channels_first}
-        return fitting.get(layout.override)
-    last = _has_aspect(shape[1:-1], layout.size) and not _has_aspect(shape[2:], layout.size)
-    return channels_last if last else channels_first
-
-
-def _has_aspect(grid: Sequence[int], size: Sequence[int]) -> bool:
-    # Strides round up, so a side may be one position longer than the ratio says.
-    return abs(grid[-2] * size[-1] - grid[-1] * size[-2]) <= max(size[-2:])
+        fitting = [a for a, grid in ((1, shape[2:]), (-1, shape[1:-1])) if grid == layout.override]
+        told = layout.channels.axes.get(name)
+        axis = told if told in fitting else next(iter(fitting), None)
+    else:
+        axis = layout.channels.axis(name, shape, layout.size)
+    return None if axis is None else by_axis[axis]
 
 
 def _token_grid(length: int, layout: Layout) -> tuple[int, ...] | None:
@@ -190,46 +208,24 @@ def _token_grid(length: int, layout: Layout) -> tuple[int, ...] | None:
     return filled_grid(length, known) if known else grid_like(length, layout.size)
 
 
-def _unread(activation: Tensor, name: str, layout: Layout) -> str:
-    shape = tuple(activation.shape)
-    axes = _AXES[len(layout.size)]
-    which = f"Layer '{name}'" if name else "The layer"
-    if isinstance(layout.override, tuple):
-        return (
-            f"{which} has an output of shape {shape}, which the grid {layout.override} does not "
-            f"fit: pass `grid=({axes})` of its positions, class tokens left out."
-        )
-    if len(shape) == 3 and shape[1] > 1:
-        return (
-            f"{which} has an output of shape {shape}, whose tokens fit no grid of patches on the "
-            f"input of size {layout.size}: pass `grid=({axes})`, or a function from this output to "
-            f"(batch, channel, {axes})."
-        )
-    return (
-        f"{which} has no spatial grid: its output has shape {shape}. Pick a layer before the "
-        f"pooling, whose output is (batch, channel, {axes})."
-    )
-
-
-def _not_a_grid(grid: object, activation: Tensor, name: str, layout: Layout) -> str:
-    found = f"shape {tuple(grid.shape)}" if isinstance(grid, Tensor) else type(grid).__name__
-    return (
-        f"The function given as `grid` made {found} of the output of layer '{name}', of shape "
-        f"{tuple(activation.shape)}: it must return a tensor (batch, channel, "
-        f"{_AXES[len(layout.size)]})."
-    )
-
-
-def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+def enlarge(
+    maps: Tensor, size: tuple[int, ...], picture: tuple[float, float] = (1.0, 1.0)
+) -> Tensor:
     """Interpolate maps to the size of the input, bilinearly, over time trilinearly.
 
     Args:
         maps: Tensor `(N, h, w)`, or `(N, t, h, w)` of video.
         size: The input's `(height, width)` or `(time, height, width)`.
+        picture: The share of h and w that is picture, as in `Layout`; not for video.
 
     Returns:
         Tensor `(N, *size)`.
     """
+    if picture != (1.0, 1.0) and len(size) == 2:
+        high, wide = picture
+        rows = maps.new_tensor([[wide, 0, wide - 1], [0, high, high - 1]])
+        where = F.affine_grid(rows.expand(len(maps), 2, 3), [len(maps), 1, *size], False)
+        return F.grid_sample(maps[:, None], where, "bilinear", "border", False)[:, 0]
     if maps.shape[1:] == size:
         return maps
     mode = "bilinear" if len(size) == 2 else "trilinear"

@@ -35,6 +35,39 @@ def patch_grids(model: nn.Module, channels: int, size: Shape) -> list[Shape]:
     return []
 
 
+def picture_share(model: nn.Module, size: Shape) -> tuple[float, float]:
+    """How much of a detector's grid is picture, along height and width; the rest is padding.
+
+    The detectors of torchvision enlarge images and fill them up to a multiple of some length.
+
+    Args:
+        model: Any model; one without such a `transform` fills nothing up.
+        size: The input's `(height, width)`.
+    """
+    step, sides, most, fixed = (
+        getattr(getattr(unwrap(model), "transform", None), name, None)
+        for name in ("size_divisible", "min_size", "max_size", "fixed_size")
+    )
+    if len(size) != 2 or not isinstance(step, int) or not sides or not most:
+        return 1.0, 1.0
+    scale = min(sides[-1] / min(size), most / max(size))
+    height, width = fixed[::-1] if fixed else (int(n * scale) for n in size)
+    return height / (-(-height // step) * step), width / (-(-width // step) * step)
+
+
+def reads_frames_first(model: nn.Module, channels: int, frames: int) -> bool:
+    """Whether a model takes clips `(N, T, C, H, W)`, which were read as `(N, C, T, H, W)`.
+
+    Args:
+        model: The model.
+        channels: The length of a clip's second axis.
+        frames: The length of its third axis.
+    """
+    kinds = (nn.Conv2d, nn.Conv3d)
+    taken = {m.in_channels for m in unwrap(model).modules() if isinstance(m, kinds)}
+    return channels not in taken and frames in taken
+
+
 def _convolved(layer: nn.Conv2d | nn.Conv3d, axis: int, length: int) -> int:
     reach = layer.dilation[axis] * (layer.kernel_size[axis] - 1)
     named = {"same": reach, "valid": 0}

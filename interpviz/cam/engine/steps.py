@@ -21,11 +21,13 @@ class Step:
 
     Attributes:
         module: The module.
+        name: Its dotted name.
         output: Its output, or the first tensor of it.
         adds: Whether the module made something of its own: it neither pools nor passes on.
     """
 
     module: nn.Module
+    name: str
     output: Tensor
     adds: bool
 
@@ -44,6 +46,7 @@ def watch(model: nn.Module, inputs: Inputs) -> tuple[list[Step], Any]:
     steps: list[Step] = []
     pooled: set[int] = set()
     owner = threading.get_ident()
+    names = {module: name for name, module in model.named_modules()}
 
     def note(module: nn.Module, _args: Any, output: Any) -> Any:
         tensor = first_tensor(output)
@@ -59,10 +62,11 @@ def watch(model: nn.Module, inputs: Inputs) -> tuple[list[Step], Any]:
         if _is_called(module, "Pool") or id(tensor) in pooled:
             pooled.add(id(handed_on))
         passes = isinstance(module, nn.Identity) or _is_called(module, "Drop")
-        steps.append(Step(module, handed_on, id(handed_on) not in pooled and not passes))
+        adds = id(handed_on) not in pooled and not passes
+        steps.append(Step(module, names[module], handed_on, adds))
         return with_first(output, handed_on)
 
-    handles = [m.register_forward_hook(note) for m in model.modules() if m is not model]
+    handles = [m.register_forward_hook(note) for m in names if m is not model]
     try:
         with explained(model):
             output = inputs.run(model)
@@ -97,7 +101,7 @@ def choose(
         # A text tower has tokens and gradients, but none from the image.
         if gradient is None or (sees and not _comes_from(step.output, images)):
             continue
-        if _is_wide(as_grid(gradient, "", layout)):
+        if _is_wide(as_grid(gradient, step.name, layout)):
             return step.module
         if not gradient.any() and _is_zero(_gradient(score, images)):
             return step.module if step.output.ndim > 3 else None
@@ -123,7 +127,7 @@ def _is_zero(gradient: Tensor | None) -> bool:
 
 
 def _candidates(steps: Sequence[Step], layout: Layout) -> list[Step]:
-    gridded = [step for step in steps if step.adds and _has_grid(step.output, layout)]
+    gridded = [step for step in steps if step.adds and _has_grid(step, layout)]
     tokens = [step for step in gridded if step.output.ndim == 3]
     lengths = {max(step.output.shape[:2]) for step in tokens}
     # What blocks add to has the shape that is normalised; an attention's inner layers may not.
@@ -140,9 +144,9 @@ def _candidates(steps: Sequence[Step], layout: Layout) -> list[Step]:
     return [step for step in gridded if may_be_chosen(step)]
 
 
-def _has_grid(output: Tensor, layout: Layout) -> bool:
+def _has_grid(step: Step, layout: Layout) -> bool:
     try:
-        return len(as_grid(output.detach(), "", layout)) == 1
+        return len(as_grid(step.output.detach(), step.name, layout)) == 1
     # A user's function may be meant for one layer, and stumble over all others.
     except (ValueError, RuntimeError, IndexError):
         return False

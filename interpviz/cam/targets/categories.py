@@ -19,7 +19,7 @@ def find_categories(model: nn.Module, given: Sequence[str] | None = None) -> lis
 
     Args:
         model: Any module; a list `model.categories` and the `id2label` of a transformers
-            configuration are known.
+            configuration are known. An index that `id2label` leaves out is called "class 3".
         given: The user's own names, which go first.
 
     Raises:
@@ -36,9 +36,15 @@ def find_categories(model: nn.Module, given: Sequence[str] | None = None) -> lis
     if isinstance(names, list | tuple):
         return [str(n) for n in names]
     id2label = getattr(getattr(model, "config", None), "id2label", None)
-    if isinstance(id2label, Mapping):
-        return [str(id2label[k]) for k in sorted(id2label, key=int)]
-    return None
+    return _by_index(id2label) if isinstance(id2label, Mapping) else None
+
+
+def _by_index(id2label: Mapping[Any, Any]) -> list[str] | None:
+    """Names in the order of their keys, which JSON may have turned into text."""
+    if not id2label or not all(str(key).isdecimal() for key in id2label):
+        return None
+    names = {int(key): str(name) for key, name in id2label.items()}
+    return [names.get(index, f"class {index}") for index in range(max(names) + 1)]
 
 
 def as_class_logits(logits: Tensor) -> Tensor:
@@ -87,9 +93,26 @@ def choose_classes(
     Raises:
         TargetError: No such class, or not one an image.
     """
-    count, classes = logits.shape
     if targets is None:
         return tuple(logits.argmax(1).tolist())
+    count, classes = logits.shape
+    return named_classes(targets, count, classes, categories)
+
+
+def named_classes(
+    targets: Any, count: int, classes: int | None, categories: Sequence[str] | None
+) -> tuple[int, ...]:
+    """One class index an image, of classes that are given.
+
+    Args:
+        targets: An index or a name for all images; or a list, tensor or array of one an image.
+        count: The number of images.
+        classes: How many classes the output has, or None where that is not known.
+        categories: Class names in the order of the logits, or None.
+
+    Raises:
+        TargetError: No such class, or not one an image.
+    """
     many = targets.ndim > 0 if isinstance(targets, Tensor | np.ndarray) else is_list(targets)
     chosen = as_list(targets) * (1 if many else count)
     require_one_an_image(chosen, count)

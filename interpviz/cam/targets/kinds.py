@@ -48,6 +48,18 @@ class Score(ABC):
         """
         return None
 
+    def mirrored(self, width: int) -> Self | None:  # noqa: ARG002
+        """The same target for images that are mirrored left to right.
+
+        Args:
+            width: The width of the images in pixels.
+
+        Returns:
+            The target itself where it has no place in the picture, as that of a class; one with
+            its place mirrored; or None where it cannot be had.
+        """
+        return self
+
     def describe(self, image: int, class_name: Callable[[int], str]) -> str:  # noqa: ARG002
         """A few words on what is explained, for titles and messages.
 
@@ -65,7 +77,8 @@ class OutputTarget(Score):
     """A target that reads the model's whole output, not only the logits in it.
 
     Derive from it where the score is in other parts of the output: boxes, embeddings, several
-    heads. `__call__(output)` gives a tensor `(N,)`; `bind` and `describe` may be left out.
+    heads. `__call__(output)` gives a tensor `(N,)`; `bind`, `mirrored` and `describe` may be left
+    out.
     """
 
     @abstractmethod
@@ -78,6 +91,10 @@ class OutputTarget(Score):
         Returns:
             Tensor `(N,)`, with the graph of the output.
         """
+
+    def mirrored(self, width: int) -> Self | None:  # noqa: ARG002
+        """None, as the target may read a place in the picture; write this method to say how."""
+        return None
 
 
 @dataclass(frozen=True)

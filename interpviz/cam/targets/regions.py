@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from interpviz.cam.targets.categories import class_index, class_label
+from interpviz.cam.targets.categories import Classes, class_label, named_classes
 from interpviz.cam.targets.kinds import OutputTarget, Score, at_least_float32, of_image
+from interpviz.cam.targets.masks import as_mask, sized_mask
 from interpviz.cam.targets.outputs import find_logits, is_per_image
 from interpviz.errors import TargetError
 
@@ -31,11 +30,15 @@ class MaskScore(Score):
     Gradient-weighted Class Activation Mapping", AAAI 2020; they take the sum.
 
     Args:
-        category: The class, an index or a name.
+        classes: A class index or name for all images, or a list of one an image.
         mask: Tensor or array `(H, W)` for all images or `(N, H, W)`, not zero where the score is
             taken; one of another size than the output is resized to the nearest pixel. None
             for the pixels that are predicted to be of the class: where its logit is the largest,
             or, of a single class, 0 or above.
+
+    Raises:
+        TargetError: The mask is not made of numbers; or, when it is explained, there is no such
+            class, or the mask of an image has no pixel.
 
     Examples:
         >>> import torch
@@ -45,14 +48,18 @@ class MaskScore(Score):
         (tensor([3.]), tensor([1.5000]))
     """
 
-    category: int | str
+    classes: int | str | Sequence[int | str] | Tensor
     mask: Tensor | NDArray[Any] | None = None
 
+    def __post_init__(self) -> None:
+        if self.mask is not None:
+            object.__setattr__(self, "mask", as_mask(self.mask))
+
     def bind(self, output: Any, categories: Sequence[str] | None) -> Self:
-        """The same with a class index, and the mask at the output's size."""
+        """The same with one class index an image, and the masks at the output's size."""
         logits = _pixel_logits(output)
-        category = class_index(self.category, logits.shape[1], categories)
-        return replace(self, category=category, mask=self._pixels(logits, category, categories))
+        classes = named_classes(self.classes, len(logits), logits.shape[1], categories)
+        return replace(self, classes=classes, mask=self._pixels(logits, classes, categories))
 
     def __call__(self, logits: Tensor) -> Tensor:
         """The mean for each image.
@@ -67,15 +74,24 @@ class MaskScore(Score):
             TargetError: The mask of an image has no pixel.
         """
         logits = _pixel_logits(logits)
-        category = class_index(self.category, logits.shape[1], None)
-        pixels = self._pixels(logits, category, None)
-        scores = at_least_float32(logits[:, category])
+        classes = named_classes(self.classes, len(logits), logits.shape[1], None)
+        pixels = self._pixels(logits, classes, None)
+        scores = at_least_float32(logits[range(len(logits)), classes])
         return torch.where(pixels, scores, 0).sum((1, 2)) / pixels.sum((1, 2))
 
-    def _pixels(self, logits: Tensor, category: int, categories: Sequence[str] | None) -> Tensor:
+    def mirrored(self, width: int) -> Self:  # noqa: ARG002
+        """The same with the mask mirrored."""
+        return self if self.mask is None else replace(self, mask=as_mask(self.mask).flip(-1))
+
+    def _pixels(
+        self, logits: Tensor, classes: tuple[int, ...], categories: Sequence[str] | None
+    ) -> Tensor:
         """Boolean mask `(N, H, W)` with a pixel for each image."""
         predicted = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] < 0).long()
-        pixels = predicted == category if self.mask is None else _sized(self.mask, logits)
+        wanted = torch.tensor(classes, device=logits.device)[:, None, None]
+        pixels = (
+            predicted == wanted if self.mask is None else sized_mask(as_mask(self.mask), logits)
+        )
         empty = (~pixels.flatten(1).any(1)).nonzero()[:, 0].tolist()
         if not empty:
             return pixels
@@ -89,12 +105,12 @@ class MaskScore(Score):
         listed = ", ".join(_name(index, categories) for index in found[:8])
         remedy = f"name one that is ({listed}), or pass a mask" if found else "pass a mask"
         raise TargetError(
-            f"No pixel{which} is predicted to be {_name(category, categories)}: {remedy}."
+            f"No pixel{which} is predicted to be {_name(classes[empty[0]], categories)}: {remedy}."
         )
 
     def describe(self, image: int, class_name: Callable[[int], str]) -> str:
         """Such as "car in its mask"."""
-        return f"{class_label(self.category, image, class_name)} in its mask"
+        return f"{class_label(self.classes, image, class_name)} in its mask"
 
 
 def _pixel_logits(output: Any) -> Tensor:
@@ -105,23 +121,6 @@ def _pixel_logits(output: Any) -> Tensor:
             f"output has shape {tuple(logits.shape)}: name a class instead."
         )
     return logits
-
-
-def _sized(mask: Any, logits: Tensor) -> Tensor:
-    """A mask for each image, of the size of the logits."""
-    # An array may have strides that torch does not take.
-    whole = mask if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
-    pixels = whole.to(logits.device) != 0
-    pixels = pixels[None] if pixels.ndim == 2 else pixels
-    if pixels.ndim != 3 or len(pixels) not in (1, len(logits)):
-        raise TargetError(
-            f"The mask has shape {tuple(whole.shape)} for {len(logits)} images: give (height, "
-            "width), or one such mask an image."
-        )
-    size = logits.shape[2:]
-    if pixels.shape[1:] != size:
-        pixels = F.interpolate(pixels[:, None].float(), size, mode="nearest-exact")[:, 0] > 0
-    return pixels.expand(len(logits), -1, -1)
 
 
 def _name(index: int, categories: Sequence[str] | None) -> str:
@@ -143,7 +142,8 @@ class BoxScore(OutputTarget):
 
     Args:
         box: Left, top, right and bottom edge in pixels, as the model returns them.
-        category: The class, an index (a value of `labels`) or a name, or None for any.
+        classes: A class index (a value of `labels`) or name for all images, a list of one an image,
+            or None for any class.
         iou: The least overlap, in (0, 1].
 
     Raises:
@@ -158,29 +158,29 @@ class BoxScore(OutputTarget):
     """
 
     box: Sequence[float] | Tensor
-    category: int | str | None = None
+    classes: Classes = None
     iou: float = 0.5
 
     def __post_init__(self) -> None:
-        edges = torch.as_tensor(self.box, dtype=torch.float64).tolist()
-        shaped = isinstance(edges, list) and len(edges) == 4
-        if not shaped or not (edges[0] < edges[2] and edges[1] < edges[3]):
+        edges = _edges_of(self.box)
+        if len(edges) != 4 or not (edges[0] < edges[2] and edges[1] < edges[3]):
             raise TargetError(
-                f"The box {edges} is not (left, top, right, bottom) in pixels with left < right "
-                "and top < bottom."
+                f"The box {edges or self.box!r} is not (left, top, right, bottom) in pixels with "
+                "left < right and top < bottom."
             )
         if not 0 < self.iou <= 1:
             raise TargetError(f"iou is {self.iou}, but must lie in (0, 1].")
-        object.__setattr__(self, "box", tuple(edges))
+        object.__setattr__(self, "box", edges)
 
     def bind(self, output: Any, categories: Sequence[str] | None) -> Self:
-        """The same with a class index; it must be detected in every image."""
-        bound = self
-        if self.category is not None:
-            bound = replace(self, category=class_index(self.category, None, categories))
+        """The same with one class index an image; it must be detected in every image."""
         batch = _detections(output)
-        for image, detections in enumerate(batch):
-            if not bound._matches(detections)[0].any():
+        bound = self
+        if self.classes is not None:
+            classes = named_classes(self.classes, len(batch), None, categories)
+            bound = replace(self, classes=classes)
+        for image, (detections, matches, _overlaps) in enumerate(bound._matched(batch)):
+            if not matches.any():
                 what = bound.describe(image, lambda index: _name(index, categories))
                 raise TargetError(
                     f"Nothing{of_image(' in', image, len(batch))} is detected as {what} with an "
@@ -198,25 +198,44 @@ class BoxScore(OutputTarget):
             Tensor `(N,)`.
         """
         sums = []
-        for detections in _detections(output):
-            matches, overlap = self._matches(detections)
+        for detections, matches, overlap in self._matched(_detections(output)):
             sums.append((at_least_float32(detections["scores"]) * overlap * matches).sum())
         return torch.stack(sums)
 
-    def _matches(self, detections: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Which detections count `(K,)`, and the overlap of each with the box `(K,)`."""
-        boxes = at_least_float32(detections["boxes"])
-        overlap = _overlap(boxes, boxes.new_tensor(self.box))
-        matches = overlap >= self.iou
-        if self.category is not None:
-            matches &= detections["labels"] == class_index(self.category, None, None)
-        return matches, overlap
+    def mirrored(self, width: int) -> Self:
+        """The same with the box mirrored."""
+        left, top, right, bottom = self.box
+        return replace(self, box=(width - right, top, width - left, bottom))
+
+    def _matched(
+        self, batch: Sequence[Mapping[str, Tensor]]
+    ) -> Iterator[tuple[Mapping[str, Tensor], Tensor, Tensor]]:
+        """Each image's detections, which of them count `(K,)`, and their overlap with the box."""
+        classes: Sequence[int | None] = [None] * len(batch)
+        if self.classes is not None:
+            classes = named_classes(self.classes, len(batch), None, None)
+        for detections, index in zip(batch, classes, strict=True):
+            boxes = at_least_float32(detections["boxes"])
+            overlap = _overlap(boxes, boxes.new_tensor(self.box))
+            matches = overlap >= self.iou
+            if index is not None:
+                matches &= detections["labels"] == index
+            yield detections, matches, overlap
 
     def describe(self, image: int, class_name: Callable[[int], str]) -> str:
         """Such as "car in the box (10, 20, 50, 60)"."""
-        known = self.category is not None
-        named = class_label(self.category, image, class_name) if known else "anything"
+        known = self.classes is not None
+        named = class_label(self.classes, image, class_name) if known else "anything"
         return f"{named} in the box {_edges(map(float, self.box))}"
+
+
+def _edges_of(box: Any) -> tuple[float, ...]:
+    """The numbers of a box, or none where it has no list of them."""
+    try:
+        edges = torch.as_tensor(box, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        return ()
+    return tuple(edges.tolist()) if edges.ndim == 1 else ()
 
 
 def _overlap(boxes: Tensor, box: Tensor) -> Tensor:

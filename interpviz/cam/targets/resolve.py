@@ -95,7 +95,7 @@ def resolve_target(
         return targets
     if is_list(targets) and any(t is None or callable(t) for t in targets):
         require_one_an_image(targets, count)
-        return EachOwn(tuple(_own(t, i, output, categories) for i, t in enumerate(targets)))
+        return _joined([_own(t, i, output, categories) for i, t in enumerate(targets)])
     logits = _class_logits(output, count)
     if targets is None and logits.shape[1] == 1:
         return BinaryScore().bind(logits, categories)
@@ -112,6 +112,20 @@ def _own(target: Any, image: int, output: Any, categories: Sequence[str] | None)
     except TargetError as error:
         error.add_note(f"This is about target {image} of the list.")
         raise
+
+
+def _joined(parts: Sequence[Target]) -> Target:
+    """One target for what each image is explained by.
+
+    What treats classes in a way of its own, as metrics do, must find them in any list of classes.
+    """
+    classes = [c for part in parts if type(part) is ClassScore for c in part.classes]
+    if len(classes) == len(parts):
+        return ClassScore(tuple(classes))
+    sides = [part.positive for part in parts if type(part) is BinaryScore]
+    if len(sides) == len(parts):
+        return BinaryScore([side for own in sides if isinstance(own, Sequence) for side in own])
+    return EachOwn(tuple(parts))
 
 
 def _class_logits(output: Any, count: int) -> Tensor:
