@@ -183,7 +183,7 @@ def test_a_layer_that_returns_several_grids():
 def test_a_model_made_in_inference_mode():
     with torch.inference_mode():
         model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(InputError, match="made inside torch.inference_mode"):
+    with pytest.raises(InputError, match=r"made inside torch\.inference_mode"):
         GradCAM(model, "0")
 
 
