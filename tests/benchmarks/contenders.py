@@ -133,5 +133,6 @@ ONE_GRADIENT = ["gradcam", "gradcam++", "hirescam", "elementwisecam", "xgradcam"
 METHODS = {
     "floor": floor,
     "floor again": floor,
+    "plain forward": forward,
     **{name: interpviz(name) for name in ONE_GRADIENT},
 }
