@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from interpviz.errors import AttentionError, troubleshooting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from interpviz.attention.kernels import Record
 
 _KEYS = ("attentions", "encoder_attentions", "decoder_attentions")
 
@@ -84,7 +86,7 @@ def attention_modules(model: nn.Module) -> dict[str, nn.Module]:
     }
 
 
-def attach(model: nn.Module, records: dict[str, Callable[[Tensor], None]]) -> ExitStack:
+def attach(model: nn.Module, records: dict[str, Record]) -> ExitStack:
     """Ask a model for its weights in every forward pass.
 
     Args:

@@ -2,7 +2,8 @@
 
 A model of transformers asks its configuration which attention function to call. While layers are
 captured that answer is a function of ours: for chosen layers it runs the module's own eager
-function and hands on the weights, for all others it calls what was set before.
+function and hands on the weights, or hands on the whole call; for all others it calls what was set
+before.
 """
 
 from __future__ import annotations
@@ -12,16 +13,38 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
+
+from interpviz.attention.calls import AttentionCall
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# transformers treats names that contain "sdpa" or "flash" specially, so ours contains neither.
+# transformers treats names that contain "sdpa" or "flash" specially, so ours contain neither.
 KERNEL = "interpviz"
+FUSED_MASKS = "interpviz_fused_masks"
+"""The name that stands in for "sdpa", so that its layers get the masks that they always got."""
 
-Record = Callable[["Tensor"], None]
+
+class Record(Protocol):
+    """Takes the weights of one run of a layer."""
+
+    def __call__(
+        self, weights: Tensor, visible: Tensor | None = None, causal: bool | None = None
+    ) -> None:
+        """Take them.
+
+        Args:
+            weights: Shape `(batch, heads, query, key)`.
+            visible: True where a query sees a key, broadcast to the weights; None where it is not
+                known, or everything is seen.
+            causal: Whether the layer says that it is causal; None where it says nothing.
+        """
+
+
+Stream = Callable[[AttentionCall], "Tensor | None"]
+"""Takes a call and returns the layer's output, or None where the usual kernel is to compute it."""
 
 _INTERFACE = "ALL_ATTENTION_FUNCTIONS"
 
@@ -36,8 +59,8 @@ class _Loan:
 
 
 _recorders: WeakKeyDictionary[nn.Module, list[Record]] = WeakKeyDictionary()
+_streams: WeakKeyDictionary[nn.Module, Stream] = WeakKeyDictionary()
 _loans: dict[int, _Loan] = {}
-
 
 _functions: dict[type, FunctionType | None] = {}
 
@@ -86,22 +109,67 @@ def _kernel(
     *args: Any,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attend, and hand the weights to whoever asked for this module's."""
+    """Attend with the masks of eager attention."""
+    return _attend(False, module, query, key, value, attention_mask, *args, **kwargs)
+
+
+def _kernel_with_fused_masks(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *args: Any,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Attend with the masks of sdpa: boolean, or None for a causal layer without padding."""
+    return _attend(True, module, query, key, value, attention_mask, *args, **kwargs)
+
+
+def _attend(
+    fused_masks: bool,
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    *args: Any,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Attend, and hand the weights or the call to whoever asked for this module's."""
     function = _attention_function(type(module))
     assert function is not None
     loan = _loans.get(id(getattr(module, "config", None)))
     # A copy made of a model with hooks still points here, but was never borrowed.
     original = "eager" if loan is None or loan.original is None else loan.original
-    recorders = _recorders.get(module, [])
-    if recorders or not _takes_eager_mask(original):
-        attend = _eager_function(function)
-    else:
-        attend = function.__globals__[_INTERFACE].get(original, _eager_function(function))
-    output, weights = attend(module, query, key, value, attention_mask, *args, **kwargs)
+    recorders, stream = _recorders.get(module, []), _streams.get(module)
+    eager = _eager_function(function)
+    call = AttentionCall(
+        module, query, key, value, mask, _named(eager, args, kwargs), eager, fused_masks
+    )
+    if stream is not None:
+        output = stream(call)
+        if output is not None:
+            return output, None
+    fused = fused_masks and loan is not None
+    if not recorders and original != "eager" and (fused or _takes_eager_mask(original)):
+        usual: Any = function.__globals__[_INTERFACE].get(original, eager)
+        return usual(module, query, key, value, mask, *args, **kwargs)  # type: ignore[no-any-return]
+    output, weights = call.eager_in_blocks()
     for record in recorders:
-        record(weights)
+        record(weights, call.visible(), getattr(module, "is_causal", None))
     # Other kernels return no weights, and the caller is to get what he would have got.
     return output, weights if original == "eager" else None
+
+
+def _named(
+    eager: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """Arguments after the mask by name."""
+    if not args:
+        return kwargs
+    names = list(inspect.signature(eager).parameters)[5:]
+    return {**dict(zip(names, args, strict=False)), **kwargs}
 
 
 def _takes_eager_mask(implementation: str) -> bool:
@@ -113,10 +181,12 @@ def _register() -> None:
     """Make our function, with the masks of the eager one, known to transformers."""
     from transformers import AttentionInterface, AttentionMaskInterface
 
-    AttentionInterface.register(KERNEL, _kernel)
     # Without a mask function of its own name a model gets no mask at all.
     masks: Any = AttentionMaskInterface
+    AttentionInterface.register(KERNEL, _kernel)
     masks.register(KERNEL, masks()["eager"])
+    AttentionInterface.register(FUSED_MASKS, _kernel_with_fused_masks)
+    masks.register(FUSED_MASKS, masks()["sdpa"])
 
 
 def _with_subconfigs(config: Any) -> Iterator[Any]:
@@ -152,7 +222,8 @@ def _configs(model: nn.Module) -> Iterable[Any]:
 def _borrow(config: Any) -> None:
     loan = _loans.setdefault(id(config), _Loan(config, config._attn_implementation_internal))
     loan.borrowers += 1
-    config._attn_implementation_internal = KERNEL
+    ours = FUSED_MASKS if loan.original == "sdpa" else KERNEL
+    config._attn_implementation_internal = ours
 
 
 def _give_back(config: Any) -> None:
@@ -161,17 +232,22 @@ def _give_back(config: Any) -> None:
     if not loan.borrowers:
         del _loans[id(config)]
         # Someone who set another implementation meanwhile wants to keep that one.
-        if config._attn_implementation_internal == KERNEL:
+        if config._attn_implementation_internal in (KERNEL, FUSED_MASKS):
             config._attn_implementation_internal = loan.original
 
 
-def attach(model: nn.Module, records: dict[nn.Module, Record]) -> ExitStack:
-    """Capture the weights of modules that use the interface.
+def attach(
+    model: nn.Module,
+    records: dict[nn.Module, Record],
+    streams: dict[nn.Module, Stream] | None = None,
+) -> ExitStack:
+    """Capture the weights, or the calls, of modules that use the interface.
 
     Args:
         model: The transformers model, or a model that holds some.
-        records: For each module to capture, the function that takes its weights, of shape
-            `(batch, heads, query, key)`.
+        records: For each module to capture, the function that takes its weights.
+        streams: For each module whose weights are never to be held, the function that takes its
+            calls.
 
     Returns:
         A stack whose `close` gives the model back as it was.
@@ -181,6 +257,9 @@ def attach(model: nn.Module, records: dict[nn.Module, Record]) -> ExitStack:
     for module, record in records.items():
         _recorders.setdefault(module, []).append(record)
         undo.callback(_forget, module, record)
+    for module, stream in (streams or {}).items():
+        _streams[module] = stream
+        undo.callback(_streams.pop, module, None)
     for config in _configs(model):
         _borrow(config)
         undo.callback(_give_back, config)

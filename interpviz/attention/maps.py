@@ -2,88 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import torch
 
-from interpviz.errors import LayerError, nearest
+from interpviz.attention.layer_weights import LayerWeights
+from interpviz.attention.selection import head_index
+from interpviz.attention.sequences import Sequences, as_token_lists
+from interpviz.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
+    from interpviz.attention.table import HeadStatistics
 
-class LayerWeights(Mapping[str, "Tensor"]):
-    """Weights by layer: a mapping from names that also takes an index.
-
-    A layer can be asked for by its full name, by the name of the block that holds it
-    (`"encoder.layer.0.attention"` for `"encoder.layer.0.attention.self"`) where only one captured
-    layer lies inside that block, or by its place, counted from 0 or, negative, from the end.
-
-    Args:
-        weights: One tensor a layer, in the order of the layers.
-    """
-
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        self._weights = dict(weights)
-
-    def __getitem__(self, layer: str | int) -> Tensor:
-        return self._weights[self.name_of(layer)]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._weights)
-
-    def __len__(self) -> int:
-        return len(self._weights)
-
-    def __contains__(self, layer: object) -> bool:
-        try:
-            self.name_of(layer)  # type: ignore[arg-type]
-        except LayerError:
-            return False
-        return True
-
-    def __repr__(self) -> str:
-        shapes = {name: tuple(weights.shape) for name, weights in self._weights.items()}
-        return f"LayerWeights({shapes})"
-
-    def name_of(self, layer: str | int) -> str:
-        """The full name of a layer given by name, block or place.
-
-        Args:
-            layer: A name, the name of an enclosing block, or an index.
-
-        Raises:
-            LayerError: No captured layer answers to it, or several do.
-        """
-        names = list(self._weights)
-        if isinstance(layer, int | np.integer) and not isinstance(layer, bool):
-            if not -len(names) <= layer < len(names):
-                raise LayerError(
-                    f"There is no layer {layer}: {len(names)} layers were captured, "
-                    f"so an index from 0 to {len(names) - 1} is needed."
-                )
-            return names[layer]
-        if layer in self._weights:
-            return layer
-        inside = [name for name in names if name.startswith((f"{layer}.", f"{layer}["))]
-        if len(inside) == 1:
-            return inside[0]
-        if inside:
-            raise LayerError(
-                f"'{layer}' holds {len(inside)} captured layers: name one of them, "
-                f"for example '{inside[0]}'."
-            )
-        raise LayerError(
-            f"Layer {layer!r} was not captured: register it with register_hooks and run the model "
-            f"again. {nearest(str(layer), names)}".rstrip()
-        )
+__all__ = ["AttentionMaps", "LayerWeights", "as_token_lists"]
 
 
 @dataclass(frozen=True, repr=False)
 class AttentionMaps:
     """What every captured attention layer of one forward pass looked at.
+
+    `maps[layer]` is a layer's weights, `maps[layer, head]` those of one head by its number in the
+    model; `len(maps)` counts layers.
 
     Attributes:
         weights: The weights by layer name or index, each of shape `(batch, heads, query, key)`,
@@ -91,11 +36,31 @@ class AttentionMaps:
             Values lie in [0, 1]; a row sums to 1, except where the model keeps part of it for an
             attention sink of its own. Layers that fold windows into the batch (Swin) keep them
             there.
-        tokens: The tokens of each sequence of the batch, or None where none were given.
+        tokens: The tokens of each sequence of the batch, of an encoder-decoder those of the
+            encoder; None where they are not known.
+        kinds: What each layer is, as the model says: `"encoder"` (self-attention that sees later
+            tokens), `"decoder"` (self-attention that does not) or `"cross"` (keys from another
+            sequence). Empty where nothing is known, as for maps made by hand.
+        padding_mask: Shape `(batch, position)`, True for real tokens and False for padding, to
+            which `tokens` belong; None where nothing is known to be padded.
+        special_tokens_mask: Shape `(batch, position)`, True for tokens that the tokenizer added;
+            None where it is not known.
+        token_ids: Shape `(batch, position)`; None where they are not known.
+        decoder: The sequences of the decoder of an encoder-decoder; None for all other models.
+        visible: For layers whose masks are known, True where a query sees a key, broadcast to the
+            weights.
+        heads: For layers of which only some heads were kept, their numbers in the model.
     """
 
     weights: LayerWeights
     tokens: list[list[str]] | None = None
+    kinds: tuple[str, ...] = ()
+    padding_mask: Tensor | None = None
+    special_tokens_mask: Tensor | None = None
+    token_ids: Tensor | None = None
+    decoder: Sequences | None = None
+    visible: Mapping[str, Tensor] = field(default_factory=dict)
+    heads: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def layer_names(self) -> list[str]:
@@ -106,21 +71,183 @@ class AttentionMaps:
         """
         return list(self.weights)
 
+    @property
+    def decoder_tokens(self) -> list[list[str]] | None:
+        """The tokens of the decoder of an encoder-decoder, where they are known."""
+        return None if self.decoder is None else self.decoder.tokens
+
     def __len__(self) -> int:
         return len(self.weights)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __getitem__(self, place: str | int | tuple[str | int, int]) -> Tensor:
+        if not isinstance(place, tuple):
+            return self.weights[place]
+        layer, head = place
+        name = self.weights.name_of(layer)
+        return self.weights[name][:, self._place_of(name, head)]
 
     def __repr__(self) -> str:
         first = next(iter(self.weights.values()), None)
         shape = None if first is None else tuple(first.shape)
         return f"AttentionMaps({len(self)} layers, first of shape {shape})"
 
+    def _place_of(self, name: str, head: int) -> int:
+        kept = self.heads.get(name)
+        if kept is None or head not in kept:
+            count = self.weights[name].shape[1]
+            if kept is None:
+                return head_index(head, count)
+            listed = ", ".join(str(one) for one in kept)
+            raise InputError(f"Head {head!r} of '{name}' was not kept: those kept are {listed}.")
+        return kept.index(head)
 
-def as_token_lists(
-    tokens: Sequence[str] | Sequence[Sequence[str]] | None,
-) -> list[list[str]] | None:
-    """Bring the tokens of one sequence, or of a batch, to a list a sequence."""
-    if tokens is None:
-        return None
-    if all(isinstance(token, str) for token in tokens):
-        return [[str(token) for token in tokens]]
-    return [[str(token) for token in sequence] for sequence in tokens]
+    def kind_of(self, layer: str | int) -> str | None:
+        """What a layer is: `"encoder"`, `"decoder"`, `"cross"`, or None where it is not known.
+
+        Args:
+            layer: Its name or index.
+        """
+        place = self.layer_names.index(self.weights.name_of(layer))
+        return self.kinds[place] if self.kinds else None
+
+    def queries_of(self, layer: str | int) -> Sequences:
+        """The sequences that a layer's queries belong to.
+
+        Args:
+            layer: Its name or index.
+        """
+        return self._side(self.kind_of(layer) in ("decoder", "cross"))
+
+    def keys_of(self, layer: str | int) -> Sequences:
+        """The sequences that a layer's keys belong to: in cross-attention those of the encoder.
+
+        Args:
+            layer: Its name or index.
+        """
+        return self._side(self.kind_of(layer) == "decoder")
+
+    def _side(self, decoder: bool) -> Sequences:
+        if decoder and self.decoder is not None:
+            return self.decoder
+        return Sequences(self.tokens, self.token_ids, self.padding_mask, self.special_tokens_mask)
+
+    def query_positions(self, layer: str | int) -> Tensor:
+        """The position of each query in its sequence, shape `(query,)`.
+
+        With fewer queries than keys, as when decoding with a cache, they are the last ones.
+
+        Args:
+            layer: The layer's name or index.
+        """
+        weights = self.weights[layer]
+        queries, keys = weights.shape[-2:]
+        first = 0 if self.kind_of(layer) == "cross" else max(keys - queries, 0)
+        return torch.arange(first, first + queries, device=weights.device)
+
+    def key_positions(self, layer: str | int) -> Tensor:
+        """The position of each key in its sequence, shape `(key,)`.
+
+        Args:
+            layer: The layer's name or index.
+        """
+        weights = self.weights[layer]
+        return torch.arange(weights.shape[-1], device=weights.device)
+
+    def mean_heads(self) -> AttentionMaps:
+        """The mean over the heads of each layer, kept as a single head."""
+        one_head = self._each(lambda _, w: w.mean(1, keepdim=True))
+        shown = {
+            name: seen.any(1, keepdim=True) if seen.shape[1] > 1 else seen
+            for name, seen in self.visible.items()
+        }
+        return replace(one_head, heads={}, visible=shown)
+
+    def renormalised(self) -> AttentionMaps:
+        """The same with rows that sum to 1, where anything is left in them."""
+
+        def whole(_name: str, weights: Tensor) -> Tensor:
+            total = weights.sum(-1, keepdim=True)
+            return weights / total.where(total > 0, 1.0)
+
+        return self._each(whole)
+
+    def without_special_tokens(self) -> AttentionMaps:
+        """The same without the rows and columns of special tokens and of padding.
+
+        Rows then sum to less than 1 (see `renormalised`), and positions are counted anew. Where
+        the sequences of a batch keep different numbers of tokens, the shorter ones are padded at
+        their end with rows and columns of zeros.
+
+        Raises:
+            InputError: It is not known which tokens are special, or the layers do not look over
+                whole sequences.
+        """
+        from interpviz.attention.trimming import without_special_tokens
+
+        return without_special_tokens(self)
+
+    def statistics(self, causal: bool | None = None, **options: Any) -> HeadStatistics:
+        """Numbers for every head of every layer, in one table.
+
+        Args:
+            causal: Whether later keys are invisible; None for what the masks of the model say, or
+                where these are not known for what the layer is.
+            **options: `window`, `sinks`, `padding_mask` and `special_tokens_mask`, as
+                [`head_statistics`][interpviz.attention.head_statistics] takes them.
+
+        Returns:
+            The table; its columns are explained at
+            [`HeadStatistics`][interpviz.attention.HeadStatistics].
+
+        Raises:
+            InputError: A mask does not fit, or the weights hold negative or infinite values.
+        """
+        from interpviz.attention.measured import head_statistics
+
+        return head_statistics(self, causal, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in plain containers: names, lists and tensors."""
+        from interpviz.attention.storage import to_dict
+
+        return to_dict(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the maps into one safetensors file, which holds no code.
+
+        The file appears whole or not at all.
+
+        Args:
+            path: Where to; the folder must exist.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: The package safetensors is missing.
+        """
+        from interpviz.attention.storage import save
+
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> AttentionMaps:
+        """Read what `save` wrote, onto the CPU.
+
+        Args:
+            path: The file.
+
+        Raises:
+            InputError: There is no such file, it holds something else, or the package safetensors
+                is missing.
+        """
+        from interpviz.attention.storage import load
+
+        return load(path)
+
+    def _each(self, change: Callable[[str, Tensor], Tensor]) -> AttentionMaps:
+        changed = {name: change(name, weights) for name, weights in self.weights.items()}
+        return replace(self, weights=LayerWeights(changed))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Record = Callable[["Tensor"], None]
+    from interpviz.attention.kernels import Record
 
 
 def is_multihead(module: nn.Module) -> bool:
@@ -49,6 +49,7 @@ def attach(module: nn.Module, record: Record) -> ExitStack:
 def _attach_multihead(module: nn.Module, record: Record) -> ExitStack:
     signature = inspect.signature(module.forward)
     asked: list[tuple[bool, bool]] = []
+    masks: list[dict[str, Any]] = []
 
     def ask(
         _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -56,6 +57,7 @@ def _attach_multihead(module: nn.Module, record: Record) -> ExitStack:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         asked.append((bound.arguments["need_weights"], bound.arguments["average_attn_weights"]))
+        masks.append({name: bound.arguments[name] for name in ("attn_mask", "key_padding_mask")})
         bound.arguments.update(need_weights=True, average_attn_weights=False)
         return bound.args, bound.kwargs
 
@@ -63,10 +65,12 @@ def _attach_multihead(module: nn.Module, record: Record) -> ExitStack:
         _module: nn.Module, _args: tuple[Any, ...], output: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor | None] | None:
         need, average = asked.pop() if asked else (True, True)
+        given = masks.pop() if masks else {}
         if output is None:  # the module raised
             return None
         attended, weights = output
-        record(weights if weights.dim() == 4 else weights.unsqueeze(0))
+        kept = weights if weights.dim() == 4 else weights.unsqueeze(0)
+        record(kept, _visible(kept, **given))
         if not need:
             return attended, None
         return attended, weights.mean(dim=-3) if average else weights
@@ -77,6 +81,22 @@ def _attach_multihead(module: nn.Module, record: Record) -> ExitStack:
     handle = module.register_forward_hook(answer, prepend=True, always_call=True)
     undo.callback(handle.remove)
     return undo
+
+
+def _visible(weights: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None) -> Tensor:
+    """Which keys are seen, from masks that are True, or minus infinity, where they hide."""
+
+    def seen(mask: Tensor) -> Tensor:
+        return ~mask if mask.dtype == torch.bool else mask > -torch.inf
+
+    batch, heads, queries, keys = weights.shape
+    visible = torch.ones(1, 1, queries, keys, dtype=torch.bool, device=weights.device)
+    if attn_mask is not None:
+        shape = (batch, heads) if attn_mask.dim() == 3 else (1, 1)
+        visible = visible & seen(attn_mask).view(*shape, queries, keys)
+    if key_padding_mask is not None:
+        visible = visible & seen(key_padding_mask).view(-1, 1, 1, keys)
+    return visible
 
 
 def _attach_timm(module: nn.Module, record: Record) -> ExitStack:
@@ -93,7 +113,7 @@ def _attach_timm(module: nn.Module, record: Record) -> ExitStack:
 
     def keep(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
         if switches and args[0].dim() == 4:
-            record(args[0])
+            record(args[0], None, False)
 
     undo = ExitStack()
     undo.callback(block.register_forward_pre_hook(unfuse).remove)

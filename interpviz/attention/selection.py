@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interpviz.attention.maps import AttentionMaps
 from interpviz.errors import InputError
 from interpviz.render.labels import values_of
 from interpviz.render.tokens import clean_tokens
@@ -80,13 +79,15 @@ def head_index(head_idx: int, count: int) -> int:
         count: How many there are.
 
     Raises:
-        InputError: There is no such head.
+        InputError: There is no such head, or it is not a whole number.
     """
+    if not isinstance(head_idx, int | np.integer) or isinstance(head_idx, bool):
+        raise InputError(f"A head is given by its number, 0 to {count - 1}, not by {head_idx!r}.")
     if not -count <= head_idx < count:
         raise InputError(
             f"There is no head {head_idx}: the weights have {count} heads, 0 to {count - 1}."
         )
-    return head_idx % count
+    return int(head_idx) % count
 
 
 def real_queries(tokens: Sequence[str]) -> np.ndarray:
@@ -124,8 +125,7 @@ def strongest_link(head: np.ndarray, tokens: Sequence[str], keys: Sequence[str])
 
 def _one_layer(attention_weights: Any) -> Any:
     """Refuse the weights of all layers where those of one are meant."""
-    if isinstance(attention_weights, AttentionMaps):
-        attention_weights = attention_weights.weights
+    attention_weights = getattr(attention_weights, "weights", attention_weights)
     if isinstance(attention_weights, Mapping) or (
         isinstance(attention_weights, (tuple, list))
         and any(hasattr(w, "shape") for w in attention_weights)

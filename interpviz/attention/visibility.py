@@ -22,7 +22,7 @@ def as_weights(weights: Array) -> Tensor:
         weights: Shape `(..., query, key)`.
 
     Raises:
-        InputError: There are fewer than two dimensions, or values that are not finite.
+        InputError: There are fewer than two dimensions, or values that are not finite or below 0.
     """
     tensor = torch.as_tensor(weights).detach().float()
     if tensor.dim() < 2:
@@ -32,6 +32,11 @@ def as_weights(weights: Array) -> Tensor:
         )
     if not bool(torch.isfinite(tensor).all()):
         raise InputError("The attention weights hold NaN or infinite values.")
+    if tensor.numel() and bool(tensor.amin() < 0):
+        raise InputError(
+            "The attention weights hold values below 0: pass the weights behind the softmax, not "
+            "logits or relevance."
+        )
     return tensor
 
 

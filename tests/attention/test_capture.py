@@ -17,7 +17,7 @@ from interpviz.attention import (
     capture_attention,
 )
 from interpviz.attention.capture import AttentionCapture
-from interpviz.attention.kernels import KERNEL
+from interpviz.attention.kernels import FUSED_MASKS
 from interpviz.errors import AttentionError, InputError, LayerError
 
 MODELS = {
@@ -186,7 +186,7 @@ def test_a_copy_made_while_registered_still_runs(tiny):
     capture = AttentionCapture(model)
     twin = copy.deepcopy(model)
     capture.remove()
-    assert twin.config._attn_implementation == KERNEL
+    assert twin.config._attn_implementation == FUSED_MASKS
     torch.testing.assert_close(hidden(twin(**inputs)), before, atol=2e-6, rtol=0)
 
 
@@ -466,10 +466,11 @@ def test_no_chosen_layer_ran():
 
 def test_tokens_and_inputs_follow_the_model(tiny):
     maps = capture_attention(
-        tiny.vit().double(), tiny.image_inputs()["pixel_values"], tokens=["a", "b"]
+        tiny.vit().double(), tiny.image_inputs()["pixel_values"], tokens=list("abcdefghijklmnopq")
     )
-    assert maps.tokens == [["a", "b"]]
+    assert maps.tokens == [list("abcdefghijklmnopq")]
     assert maps.weights[0].dtype == torch.float64
-    batch = capture_attention(tiny.bert(), tiny.text_inputs(), tokens=[["a"], ["b"]])
-    assert batch.tokens == [["a"], ["b"]]
+    names = [list("abcdefghi"), list("jklmnopqr")]
+    batch = capture_attention(tiny.bert(), tiny.text_inputs(), tokens=names)
+    assert batch.tokens == names
     assert isinstance(batch, AttentionMaps)

@@ -1,0 +1,300 @@
+"""What single rows of attention weights say, a block of queries at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+COLUMNS = (
+    "entropy",
+    "distance",
+    "local_mass",
+    "sink_mass",
+    "self_mass",
+    "previous_token",
+    "next_token",
+    "special_mass",
+    "duplicate_token",
+    "induction",
+    "row_sum",
+)
+"""The statistics of a head, in the order of the table."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the queries of a layer look over.
+
+    Attributes:
+        shape: Batch, heads, queries and keys.
+        device: Where the numbers are kept.
+        first: The position of the first query among the keys; None where queries and keys belong
+            to different sequences.
+        real_queries: Shape `(batch, query)`, False for padding; None for no padding.
+        real_keys: Shape `(batch, key)`, likewise.
+        special: Shape `(batch, key)`, True for special tokens; None where they are not known.
+        ids: Shape `(batch, key)`, equal numbers for equal tokens; None where they are not known.
+        window: How far a local head looks to each side.
+        sinks: How many first keys count as sinks.
+        copies: Where tokens occur again, by block, as far as it has been found out already; layers
+            that see the same tokens may share it.
+    """
+
+    shape: tuple[int, int, int, int]
+    device: torch.device
+    first: int | None
+    real_queries: Tensor | None = None
+    real_keys: Tensor | None = None
+    special: Tensor | None = None
+    ids: Tensor | None = None
+    window: int = 3
+    sinks: int = 1
+    copies: dict[Any, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+
+    def key_marks(self) -> list[Tensor]:
+        """Which keys are sinks and which are special, each `(batch or 1, key)`, float."""
+        if self.real_keys is None:
+            sink = torch.arange(self.shape[3], device=self.device)[None] < self.sinks
+        else:
+            # Where padding comes first, a text begins behind it.
+            sink = self.real_keys & (self.real_keys.cumsum(1) <= self.sinks)
+        return [sink.float(), *([] if self.special is None else [self.special.float()])]
+
+
+class QueryBlock:
+    """Some queries of some sequences, and what they could look at.
+
+    Args:
+        scene: What the layer looks over.
+        batch: Which sequences.
+        rows: Which queries.
+        keys: Which keys; those outside are invisible to all of these queries.
+        visible: True where a query sees a key, shape `(batch or 1, 1 or heads, query, key)` within
+            these ranges; None for all.
+    """
+
+    def __init__(
+        self, scene: Scene, batch: slice, rows: slice, keys: slice, visible: Tensor | None
+    ) -> None:
+        self.scene, self.batch, self.rows, self.keys = scene, batch, rows, keys
+        queries, width = rows.stop - rows.start, keys.stop - keys.start
+        if visible is None:
+            visible = torch.ones(1, 1, queries, width, dtype=torch.bool, device=scene.device)
+        if scene.real_keys is not None:
+            visible = visible & scene.real_keys[batch, None, None, keys]
+        self.visible = visible
+        self.count = visible.sum(-1)
+        self.real = torch.ones(1, 1, queries, dtype=torch.bool, device=scene.device)
+        if scene.real_queries is not None:
+            self.real = scene.real_queries[batch, None, rows]
+        # Where the first and the last query lie among the keys.
+        self.begin = rows.start + (scene.first or 0)
+        self.end = self.begin + queries - 1
+        self.key_place = torch.arange(keys.start, keys.stop, device=scene.device)
+        self.query_place = torch.arange(self.begin, self.end + 1, device=scene.device)
+        self.features = self._features()
+        if scene.first is not None:
+            self._near, self._near_marks = self._beside_the_diagonal()
+            self._repeats = self._earlier_copies()
+
+    def _features(self) -> Tensor:
+        """What a sum over keys, weighted by attention, is wanted of: `(batch or 1, key, n)`."""
+        columns = [mark[_of(mark, self.batch), self.keys] for mark in self.scene.key_marks()]
+        if self.scene.first is not None:
+            # Counted from the ends of the block, so that no large numbers are subtracted.
+            before, after = self.begin - self.key_place, self.key_place - self.end
+            sides = (before > 0, before.clamp(min=0), after > 0, after.clamp(min=0))
+            columns = [*(side.float()[None] for side in sides), *columns]
+        batch = max(len(column) for column in columns)
+        return torch.stack([column.expand(batch, -1) for column in columns], -1)
+
+    def _beside_the_diagonal(self) -> tuple[slice, Tensor]:
+        """The keys beside and between these queries; which are local, and the distances between."""
+        window, offset = self.scene.window, self.keys.start
+        low = min(max(self.begin - window - offset, 0), len(self.key_place))
+        high = max(min(self.end + 1 + window - offset, len(self.key_place)), low)
+        key = self.key_place[low:high]
+        apart = (self.query_place[:, None] - key).abs()
+        between = (key >= self.begin) & (key <= self.end)
+        return slice(low, high), torch.stack([apart <= window, apart * between]).float()
+
+    def _earlier_copies(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Sequence, query and key of every earlier copy of a token, and of what came behind it."""
+        if self.scene.ids is None:
+            return []
+        sequence, query, key = self._equal_tokens(self.scene.ids)
+        pairs = []
+        for step in (0, 1):
+            place = key + step
+            inside = (place >= self.keys.start) & (place < self.keys.stop)
+            kept = inside & (place < self.query_place[query])
+            pairs.append((sequence[kept], query[kept], place[kept] - self.keys.start))
+        count = self.batch.stop - self.batch.start
+        if len(self.scene.ids) < count:
+            pairs = [_for_all(pair, count) for pair in pairs]
+        seen = self.visible[:, 0]
+        kept = [seen[pair[0] if len(seen) > 1 else 0, pair[1], pair[2]] for pair in pairs]
+        return [(s[k], q[k], j[k]) for (s, q, j), k in zip(pairs, kept, strict=True)]
+
+    def _equal_tokens(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Sequence, query and position of the key wherever both hold the same token."""
+        # What came behind a copy can be visible while the copy is not.
+        first = max(self.keys.start - 1, 0)
+        where = (self.batch.start, self.begin, self.end, first, self.keys.stop)
+        if where not in self.scene.copies:
+            ids = ids[_of(ids, self.batch)].int()
+            same = ids[:, self.query_place, None] == ids[:, None, first : self.keys.stop]
+            sequence, query, key = same.nonzero(as_tuple=True)
+            if len(key) > same.numel() // 16:
+                return sequence, query, key + first
+            self.scene.copies[where] = (sequence, query, key + first)
+        return self.scene.copies[where]
+
+    def sums(self, weights: Tensor, featured: Tensor) -> Tensor:
+        """Sums over keys, weighted by attention, for every row.
+
+        Args:
+            weights: Shape `(batch, heads, query, key)`, 0 where nothing is visible.
+            featured: Their products with `features`, `(batch, heads, query, n)`.
+
+        Returns:
+            Shape `(batch, heads, query, m)`, to be handed to `numbers`.
+        """
+        if self.scene.first is None:
+            return featured
+        close = weights[..., self._near]
+        near = [(close * mark).sum(-1) for mark in self._near_marks]
+        place = self.query_place[:, None] - self.keys.start + torch.arange(-1, 2).to(close.device)
+        index = place.clamp(0, weights.shape[-1] - 1).expand(*weights.shape[:-1], 3)
+        repeats = [_sums_at(weights, pairs) for pairs in self._repeats]
+        joined = torch.stack([*near, *repeats], -1)
+        return torch.cat([featured, weights.gather(-1, index), joined], -1)
+
+    def numbers(
+        self, sums: Tensor, mass: Tensor, row_sum: Tensor, entropy: Tensor
+    ) -> dict[str, Tensor]:
+        """The statistics of every row.
+
+        Args:
+            sums: What `sums` returned, for all heads.
+            mass: The sum of each row, `(batch, heads, query)`.
+            row_sum: The sum that the model gave it.
+            entropy: The entropy of each row divided by its sum, in nats.
+
+        Returns:
+            Shape `(batch, heads, query)` each, NaN where a row does not count.
+        """
+        counted = self.real & (self.count > 0) & (mass > 0)
+        chosen = counted & (self.count > 1)
+        share = 1 / mass.where(chosen, torch.nan)
+        parts = list(sums.unbind(-1))
+        far = [parts.pop(0) for _ in range(4)] if self.scene.first is not None else []
+        found = {
+            "entropy": (entropy / self.count.clamp(min=2).log()).where(chosen, torch.nan),
+            "row_sum": row_sum.where(counted, torch.nan),
+            "sink_mass": parts.pop(0) * share,
+        }
+        if self.scene.special is not None:
+            found["special_mass"] = parts.pop(0) * share
+        if not far:
+            return found
+        for name, offset in (("previous_token", -1), ("self_mass", 0), ("next_token", 1)):
+            found[name] = (parts.pop(0) * share).where(self._sees(offset), torch.nan)
+        found["local_mass"] = parts.pop(0) * share
+        place = self.query_place
+        spread = parts.pop(0) + far[0] * (place - self.begin) + far[2] * (self.end - place)
+        spread = (spread + far[1] + far[3]) * (row_sum / mass)
+        found["distance"] = spread.where(counted, torch.nan)
+        for name, one in zip(("duplicate_token", "induction"), parts, strict=False):
+            found[name] = one * share
+        return found
+
+    def _sees(self, offset: int) -> Tensor:
+        """Whether each query sees the key so far from it, `(batch or 1, 1 or heads, query)`."""
+        there = self.query_place + offset - self.keys.start
+        inside = (there >= 0) & (there < len(self.key_place))
+        index = there.clamp(0, len(self.key_place) - 1)[:, None]
+        seen: Tensor = self.visible.gather(-1, index.expand(*self.visible.shape[:-1], 1))
+        return seen.squeeze(-1).logical_and(inside)
+
+
+def _of(mask: Tensor, batch: slice) -> slice:
+    """The rows of a mask for some sequences, where it may have one for all."""
+    return batch if len(mask) > 1 else slice(None)
+
+
+def _for_all(pairs: tuple[Tensor, ...], count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Pairs of one sequence, again for every sequence."""
+    _, query, key = pairs
+    sequence = torch.arange(count, device=query.device).repeat_interleave(len(query))
+    return sequence, query.repeat(count), key.repeat(count)
+
+
+def _sums_at(weights: Tensor, pairs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Sums of weights over pairs, `(batch, heads, query)`; NaN for a query without one."""
+    batch, heads, queries, _ = weights.shape
+    row = pairs[0] * queries + pairs[1]
+    found = weights[pairs[0], :, pairs[1], pairs[2]]
+    sums = found.new_zeros(batch * queries, heads).index_add_(0, row, found)
+    none = torch.ones(batch * queries, 1, dtype=torch.bool, device=weights.device)
+    none[row] = False
+    return sums.masked_fill_(none, torch.nan).view(batch, queries, heads).transpose(1, 2)
+
+
+class RowStatistics:
+    """The statistics of every row of a layer, gathered block by block.
+
+    Args:
+        scene: What the layer looks over.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._rows: dict[str, Tensor] = {}
+
+    def take(self, block: QueryBlock, numbers: dict[str, Tensor]) -> None:
+        """Keep the numbers of a block.
+
+        Args:
+            block: Which sequences and queries.
+            numbers: What `QueryBlock.numbers` returned.
+        """
+        for name, values in numbers.items():
+            if name not in self._rows:
+                nothing = torch.full(self.scene.shape[:3], torch.nan, device=self.scene.device)
+                self._rows[name] = nothing
+            self._rows[name][block.batch, :, block.rows] = values.float()
+
+    def by_head(self) -> dict[str, Tensor]:
+        """The statistics of each head, `(heads,)`: means over all rows that count."""
+        found = {
+            name: self._rows[name].double().nanmean((0, 2)).float()
+            for name in COLUMNS
+            if name in self._rows and name != "distance"
+        }
+        if "distance" in self._rows:
+            distance, weight = self._rows["distance"].double(), self._rows["row_sum"].double()
+            found["distance"] = (distance.nansum((0, 2)) / weight.nansum((0, 2))).float()
+        return found
+
+
+def take_weights(statistics: RowStatistics, block: QueryBlock, weights: Tensor) -> None:
+    """Gather the statistics of weights as they are.
+
+    Args:
+        statistics: Where to.
+        block: Which sequences, queries and keys.
+        weights: Shape `(batch, heads, query, key)` within these ranges.
+    """
+    weights = weights.float() * block.visible
+    mass = weights.sum(-1)
+    # A logarithm of 0 times 0 would be NaN.
+    spread = (weights * weights.clamp(min=1e-38).log()).sum(-1)
+    entropy = mass.clamp(min=1e-38).log() - spread / mass.where(mass > 0, 1.0)
+    sums = block.sums(weights, weights @ block.features[:, None])
+    statistics.take(block, block.numbers(sums, mass, mass, entropy))
