@@ -155,8 +155,8 @@ def _solver(inner: np.ndarray) -> Callable[[np.ndarray, np.ndarray], int]:
 
 def _scipy() -> tuple[Any, Any]:
     try:
-        from scipy.sparse import csr_array  # type: ignore[import-untyped]
-        from scipy.sparse.csgraph import maximum_flow  # type: ignore[import-untyped]
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import maximum_flow
     except ImportError as error:
         raise InputError(
             'The maximum flow needs SciPy: pip install "interpviz[models]", or use rollout instead.'
