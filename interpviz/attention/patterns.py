@@ -6,42 +6,12 @@ from typing import TYPE_CHECKING, overload
 
 import torch
 
-from interpviz.attention.masks import (
-    Mask,
-    MaskCost,
-    block_mask,
-    causal_mask,
-    dilated_mask,
-    global_mask,
-    local_mask,
-    mask_cost,
-    mask_growth,
-    random_mask,
-    strided_mask,
-    synthetic_attention,
-)
 from interpviz.attention.visibility import Array, as_weights, like, visible_keys
 from interpviz.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
-
-__all__ = [
-    "Mask",
-    "MaskCost",
-    "block_mask",
-    "causal_mask",
-    "dilated_mask",
-    "global_mask",
-    "local_mask",
-    "mask_cost",
-    "mask_growth",
-    "pattern_score",
-    "random_mask",
-    "strided_mask",
-    "synthetic_attention",
-]
 
 
 @overload

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interpviz.attention.patterns import (
+from interpviz.attention import (
     block_mask,
     causal_mask,
     dilated_mask,
