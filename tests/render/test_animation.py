@@ -274,7 +274,12 @@ class TestFilmStrip:
 
     def test_names_are_no_formulas(self):
         labels = ["$a_$"] * T
-        film_strip(film(), 4, {"$b_$": [0] * T}, labels=labels).draw_without_rendering()
+        figure = film_strip(film(), 4, {"$b_$": [0] * T}, labels=labels)
+        # A formula with nothing behind its underscore could not be drawn.
+        figure.draw_without_rendering()
+        *pictures, curve = figure.axes
+        assert all(ax.get_title().endswith("$a_$") for ax in pictures)
+        assert curve.lines[0].get_label() == "$b_$"
 
     def test_a_short_film_has_fewer_columns(self):
         assert len(film_strip(film(count=2), 4, {"a": [0, 1]}, columns=6).axes) == 3
