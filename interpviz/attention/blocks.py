@@ -202,10 +202,8 @@ def _measured(
         Products with `joined`, sums over keys, entropies, and what a sink leaves of each row.
     """
     logits = maths.logits(block.batch, heads, block.rows, block.keys, hidden)
-    top = logits.amax(-1)
     weights = logits.softmax(-1)
-    # The greatest weight is exp(top) over the sum of all: that gives the sum without a second exp.
-    total = top - weights.amax(-1).log()
+    total = _log_sum(logits, weights, block)
     entropy = total - logits.mul_(weights).sum(-1)
     products = weights @ joined
     kept = maths.kept(total, heads)
@@ -214,3 +212,21 @@ def _measured(
     if not kept.dim():
         return products, sums, entropy, torch.ones_like(total)
     return products * kept[..., None], sums, entropy, kept
+
+
+# Below it, the logarithm of a rounded weight would tell too little of the logit behind it.
+_LEAST = 1e-30
+
+
+def _log_sum(logits: Tensor, weights: Tensor, block: QueryBlock) -> Tensor:
+    """The logarithm of the sum of all exponentials of a row, without a second sum over it.
+
+    A weight is the exponential of its logit over that sum, so that one of them tells it: that of
+    the query's own position, or the greatest of the row where this one is next to nothing.
+    """
+    if block.scene.first is not None and logits.device.type == "cpu":
+        own = block.own.expand(*logits.shape[:-1], 1)
+        weight = weights.gather(-1, own).squeeze(-1)
+        if bool((weight > _LEAST).all()):
+            return logits.gather(-1, own).squeeze(-1) - weight.log()
+    return logits.amax(-1) - weights.amax(-1).log()

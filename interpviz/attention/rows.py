@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from interpviz.attention.pairs import Pairs, for_all
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -99,8 +101,15 @@ class QueryBlock:
         self.query_place = torch.arange(self.begin, self.end + 1, device=scene.device)
         self.features = self._features()
         if scene.first is not None:
-            self._near, self._near_marks = self._beside_the_diagonal()
-            self._repeats = self._earlier_copies()
+            self._between, self._apart = self._among_themselves()
+            self._beside, self._is_local = self._beside_each_query()
+            middle = self._beside.shape[-1] // 2
+            self._nearest = slice(middle - 1, middle + 2)
+            self.own = self._beside[:, middle, None]
+            self._repeats = [
+                Pairs(*pairs, self.batch.stop - self.batch.start, queries)
+                for pairs in self._earlier_copies()
+            ]
 
     def _features(self) -> Tensor:
         """What a sum over keys, weighted by attention, is wanted of: `(batch or 1, key, n)`."""
@@ -113,15 +122,23 @@ class QueryBlock:
         batch = max(len(column) for column in columns)
         return torch.stack([column.expand(batch, -1) for column in columns], -1)
 
-    def _beside_the_diagonal(self) -> tuple[slice, Tensor]:
-        """The keys beside and between these queries; which are local, and the distances between."""
-        window, offset = self.scene.window, self.keys.start
-        low = min(max(self.begin - window - offset, 0), len(self.key_place))
-        high = max(min(self.end + 1 + window - offset, len(self.key_place)), low)
-        key = self.key_place[low:high]
-        apart = (self.query_place[:, None] - key).abs()
-        between = (key >= self.begin) & (key <= self.end)
-        return slice(low, high), torch.stack([apart <= window, apart * between]).float()
+    def _among_themselves(self) -> tuple[slice, Tensor]:
+        """The keys from the first of these queries to the last, and how far they are apart."""
+        offset = self.keys.start
+        low = min(max(self.begin - offset, 0), len(self.key_place))
+        high = max(min(self.end + 1 - offset, len(self.key_place)), low)
+        apart = (self.query_place[:, None] - self.key_place[low:high]).abs()
+        return slice(low, high), apart.float()
+
+    def _beside_each_query(self) -> tuple[Tensor, Tensor]:
+        """The keys from the farthest local one before a query to the last; which of them exist."""
+        # The nearest ones are asked for by themselves, too.
+        reach = max(self.scene.window, 1)
+        step = torch.arange(-reach, reach + 1, device=self.scene.device)
+        place = self.query_place[:, None] - self.keys.start + step
+        inside = (place >= 0) & (place < len(self.key_place))
+        local = inside & (step.abs() <= self.scene.window)
+        return place.clamp(0, len(self.key_place) - 1), local.float()
 
     def _earlier_copies(self) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Sequence, query and key of every earlier copy of a token, and of what came behind it."""
@@ -136,7 +153,7 @@ class QueryBlock:
             pairs.append((sequence[kept], query[kept], place[kept] - self.keys.start))
         count = self.batch.stop - self.batch.start
         if len(self.scene.ids) < count:
-            pairs = [_for_all(pair, count) for pair in pairs]
+            pairs = [for_all(pair, count) for pair in pairs]
         seen = self.visible[:, 0]
         kept = [seen[pair[0] if len(seen) > 1 else 0, pair[1], pair[2]] for pair in pairs]
         return [(s[k], q[k], j[k]) for (s, q, j), k in zip(pairs, kept, strict=True)]
@@ -167,13 +184,12 @@ class QueryBlock:
         """
         if self.scene.first is None:
             return featured
-        close = weights[..., self._near]
-        near = [(close * mark).sum(-1) for mark in self._near_marks]
-        place = self.query_place[:, None] - self.keys.start + torch.arange(-1, 2).to(close.device)
-        index = place.clamp(0, weights.shape[-1] - 1).expand(*weights.shape[:-1], 3)
-        repeats = [_sums_at(weights, pairs) for pairs in self._repeats]
-        joined = torch.stack([*near, *repeats], -1)
-        return torch.cat([featured, weights.gather(-1, index), joined], -1)
+        between = (weights[..., self._between] * self._apart).sum(-1)
+        beside = weights.gather(-1, self._beside.expand(*weights.shape[:-1], -1))
+        local = (beside * self._is_local).sum(-1)
+        repeats = [pairs.sums(weights) for pairs in self._repeats]
+        joined = torch.stack([local, between, *repeats], -1)
+        return torch.cat([featured, beside[..., self._nearest], joined], -1)
 
     def numbers(
         self, sums: Tensor, mass: Tensor, row_sum: Tensor, entropy: Tensor
@@ -226,24 +242,6 @@ class QueryBlock:
 def _of(mask: Tensor, batch: slice) -> slice:
     """The rows of a mask for some sequences, where it may have one for all."""
     return batch if len(mask) > 1 else slice(None)
-
-
-def _for_all(pairs: tuple[Tensor, ...], count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Pairs of one sequence, again for every sequence."""
-    _, query, key = pairs
-    sequence = torch.arange(count, device=query.device).repeat_interleave(len(query))
-    return sequence, query.repeat(count), key.repeat(count)
-
-
-def _sums_at(weights: Tensor, pairs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Sums of weights over pairs, `(batch, heads, query)`; NaN for a query without one."""
-    batch, heads, queries, _ = weights.shape
-    row = pairs[0] * queries + pairs[1]
-    found = weights[pairs[0], :, pairs[1], pairs[2]]
-    sums = found.new_zeros(batch * queries, heads).index_add_(0, row, found)
-    none = torch.ones(batch * queries, 1, dtype=torch.bool, device=weights.device)
-    none[row] = False
-    return sums.masked_fill_(none, torch.nan).view(batch, queries, heads).transpose(1, 2)
 
 
 class RowStatistics:
