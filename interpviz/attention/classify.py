@@ -84,13 +84,14 @@ def classify_heads(
         maps: Captured self-attention, or one array a layer of shape `(batch, heads, query, key)`
             or `(heads, query, key)`. Every layer has as many heads, and as many queries as keys.
         tokens: The tokens of the sequence, or of each of the batch, as strings or ids, padding
-            included; `maps.tokens` if left out. Without them the types that need tokens are not
-            considered.
+            included; those of `maps` if left out. Without them the types that need tokens are
+            not considered.
         special_tokens: The tokens that count as separators, strings or ids as in `tokens`; if left
             out, special tokens that end a text, punctuation and line breaks, which needs strings.
         causal: Whether later keys are invisible; if left out, a layer without any attention on
             later keys is causal.
-        padding_mask: 1 for real tokens and 0 for padding, shape `(key,)` or `(batch, key)`.
+        padding_mask: 1 for real tokens and 0 for padding, shape `(key,)` or `(batch, key)`; that
+            of `maps` if left out.
         mask: True where a query sees a key, shape `(query, key)` or `(batch, 1, query, key)`, for
             models that hide more than the future and padding. What they hide would otherwise count
             as a choice of the head.
@@ -116,8 +117,10 @@ def classify_heads(
     if min(window, min_score, level) <= 0 or min(dilations, default=2) < 2:
         raise InputError("window, min_score and level must lie above 0, and dilations above 1.")
     names, layers = _layers(maps)
-    if tokens is None and isinstance(maps, AttentionMaps):
-        tokens = maps.tokens
+    if isinstance(maps, AttentionMaps):
+        known = maps.queries_of(0)
+        tokens = known.tokens if tokens is None else tokens
+        padding_mask = known.padding_mask if padding_mask is None else padding_mask
     patterns: Patterns = {}
     scored = []
     for weights in layers:

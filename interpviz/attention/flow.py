@@ -56,7 +56,8 @@ def max_flow(
         residual: The share of the residual connection, in [0, 1].
         causal: Whether later keys are invisible, whatever their weights are.
         padding_mask: 1 for real tokens and 0 for padding, shape `(key,)` or `(batch, key)`. Padded
-            keys get nothing, and the rows of padded queries hold 1 at themselves.
+            keys get nothing, and the rows of padded queries hold 1 at themselves. That of `maps`
+            if left out.
 
     Returns:
         Shape `(batch, query, key)`, with a query for each source in their order; float32, in

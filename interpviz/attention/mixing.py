@@ -64,7 +64,8 @@ def rollout(
         residual: The share of the residual connection, in [0, 1].
         causal: Whether later keys are invisible, whatever their weights are.
         padding_mask: 1 for real tokens and 0 for padding, shape `(key,)` or `(batch, key)`. Padded
-            keys get nothing, and the rows of padded queries hold 1 at themselves.
+            keys get nothing, and the rows of padded queries hold 1 at themselves. That of `maps`
+            if left out.
         all_layers: Whether to return R after every layer, not only the last.
 
     Returns:
@@ -122,6 +123,8 @@ def mixing_matrices(
     """
     _require_options(head_fusion, discard, residual)
     layers = _layers(maps)
+    if padding_mask is None and isinstance(maps, AttentionMaps):
+        padding_mask = maps.queries_of(0).padding_mask
     fuse = _FUSIONS[head_fusion]
     fused = torch.stack([fuse(layer, 1).to(layers[0].device) for layer in layers])
     visible = visible_keys(fused[0], None, causal, padding_mask)

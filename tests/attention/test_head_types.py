@@ -207,6 +207,7 @@ def test_an_untrained_model_knows_no_pattern(tiny, kind):
     maps = capture_attention(model, inputs)
     padding = inputs["attention_mask"]
     found = classify_heads(maps, inputs["input_ids"], padding_mask=padding)
+    assert str(classify_heads(maps, inputs["input_ids"])) == str(found)
     assert found.count() == {"uniform": 8}
     assert ("next token" in found.not_considered) == (kind == "gpt2")
     assert list(found.layer_names) == maps.layer_names

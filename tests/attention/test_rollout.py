@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from interpviz.attention import capture_attention
+from interpviz.attention import AttentionMaps, LayerWeights, capture_attention
 from interpviz.attention.mixing import rollout
 from interpviz.errors import InputError
 
@@ -68,6 +68,17 @@ def test_padding_gets_nothing_and_is_the_same_as_a_shorter_sequence():
     torch.testing.assert_close(got.sum(-1), torch.ones(2, 6))
 
 
+def test_captured_maps_tell_their_padding():
+    weights = random_weights(tokens=6)
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1] * 6]).bool()
+    layers = {str(place): layer for place, layer in enumerate(weights)}
+    maps = AttentionMaps(LayerWeights(layers), padding_mask=mask)
+    assert torch.equal(rollout(maps), rollout(weights, padding_mask=mask))
+    assert not torch.equal(rollout(maps), rollout(weights))
+    everyone = torch.ones_like(mask)
+    assert torch.equal(rollout(maps, padding_mask=everyone), rollout(weights))
+
+
 def test_causal_hides_later_keys():
     weights = random_weights()
     got = rollout(weights, causal=True, discard=0.5)
@@ -96,8 +107,9 @@ def test_closed_forms():
 
 def test_maps_mappings_and_lists_mean_the_same(tiny):
     maps = capture_attention(tiny.bert(), tiny.text_inputs())
-    expected = rollout(torch.stack(list(maps.weights.values())))
-    assert torch.equal(rollout(maps), expected)
+    stacked = torch.stack(list(maps.weights.values()))
+    expected = rollout(stacked)
+    assert torch.equal(rollout(maps), rollout(stacked, padding_mask=maps.padding_mask))
     assert torch.equal(rollout(maps.weights), expected)
     assert torch.equal(rollout([w.numpy() for w in maps.weights.values()]), expected)
 
