@@ -18,6 +18,7 @@ import torch
 
 from interpviz import BERTAttentionVisualizer
 from interpviz.attention import pattern_score, synthetic_attention
+from interpviz.render import all_heads_grid, describe
 from interpviz.zoo import load_model
 
 m = load_model("bert")
@@ -34,10 +35,25 @@ layers, heads, n, _ = weights.shape
 print(f"{layers} layers, {heads} heads each, {n} tokens")
 
 # %%
+# ## The whole model on one page
+#
+# One small square a head, a row of squares a layer. Within a square, rows are the tokens that look
+# and columns the tokens looked at. Lines along the diagonal are heads that look a fixed number of
+# tokens away; upright lines are tokens that everybody looks at.
+# [`all_heads_grid`][interpviz.render.all_heads_grid] draws it.
+
+fig = all_heads_grid(weights)
+describe(
+    fig,
+    f"Small heat maps of all {layers * heads} heads, {layers} rows of {heads}: some have a bright "
+    "line along the diagonal, some bright columns, others are spread out.",
+)
+plt.show()
+
+# %%
 # ## All heads of the first layer
 #
-# One square a head: rows are the tokens that look, columns the tokens looked at, and each row sums
-# to one. [`visualize_all_heads`]
+# The same heads of one layer, with their tokens; each row sums to one. [`visualize_all_heads`]
 # [interpviz.attention.AttentionVisualizer.visualize_all_heads] draws them on one colour scale.
 
 fig = visualizer.visualize_all_heads(weights[0], tokens)

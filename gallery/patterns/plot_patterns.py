@@ -52,8 +52,8 @@ masks = {
     "causal": causal_mask(n),
     "dilated": dilated_mask(n, window=2, dilation=2),
 }
-fig, axes = plt.subplots(1, 4, figsize=(11, 3.1), layout="constrained")
-for ax, (name, mask) in zip(axes, masks.items()):
+fig, axes = plt.subplots(2, 2, figsize=(6.4, 6.8), layout="constrained")
+for ax, (name, mask) in zip(axes.flat, masks.items()):
     pattern_mask(mask, ax, title=f"{name}: {mask.mean():.0%} of all entries")
 shares = ", ".join(f"{name} {mask.mean():.0%}" for name, mask in masks.items())
 describe(fig, f"Four masks of {n} by {n} tokens, with the share of entries each keeps: {shares}.")
@@ -65,8 +65,8 @@ plt.show()
 # [`synthetic_attention`][interpviz.attention.synthetic_attention] spreads each row evenly over what
 # the mask lets it see.
 
-fig, axes = plt.subplots(1, 4, figsize=(11, 3.1), layout="constrained")
-for ax, (name, mask) in zip(axes, masks.items()):
+fig, axes = plt.subplots(2, 2, figsize=(8, 8.2), layout="constrained")
+for ax, (name, mask) in zip(axes.flat, masks.items()):
     head_heatmap(synthetic_attention(mask), bert_tokens, ax, title=name, vmax=1, colorbar=False)
 describe(fig, "The four masks as attention: each row is even over the tokens that it can see.")
 plt.show()
@@ -125,6 +125,9 @@ for name, who in found.items():
 # itself. For *global* that can mean less than it seems: a head that rests on the first or last
 # token of every row has the columns of the mask and none of its rows. A score near 0 means that no
 # head comes close; the mask then saves entries in a way that this model did not ask for.
+#
+# More masks, and what each costs, are on [Which sparse mask costs what?](plot_sparse_masks.md). All
+# heads of a model get a name on [What does every head of a model do?](plot_every_head_named.md).
 #
 # ## The weights behind this page
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.ticker import Formatter, FuncFormatter, Locator, NullLocator
+from matplotlib.transforms import Bbox
 
 from interpviz.errors import InputError
 from interpviz.render.tokens import NEWLINE, clean_tokens, literal
@@ -14,12 +17,24 @@ from interpviz.render.tokens import NEWLINE, clean_tokens, literal
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.backend_bases import RendererBase
     from matplotlib.figure import Figure
 
-__all__ = ["TokenLocator", "figure_of", "heads_of", "label_axis", "shown", "values_of"]
+__all__ = [
+    "TokenLocator",
+    "figure_of",
+    "heads_of",
+    "label_axis",
+    "shown",
+    "values_of",
+    "visible_cells",
+]
 
 LINE = 1.2
 """Height of a line of text over its font size, with the gap to the next."""
+
+DIGIT = 0.65
+"""Width of a digit over its font size."""
 
 LONGEST = 16
 """Characters of a token that are shown; a longer one is cut."""
@@ -31,10 +46,12 @@ class TokenLocator(Locator):
     Args:
         count: Number of positions.
         first: Positions that are to be labelled before all others, the most important first.
+        line: What a label takes along the axis, over its font size.
     """
 
-    def __init__(self, count: int, first: Sequence[int] = ()) -> None:
+    def __init__(self, count: int, first: Sequence[int] = (), line: float = LINE) -> None:
         self.count = count
+        self.line = line
         self.first = list(first)
 
     def __call__(self) -> list[float]:
@@ -64,7 +81,50 @@ class TokenLocator(Locator):
         length = box.width if axis.axis_name == "x" else box.height
         points = length * 72 / axis.get_figure(root=True).dpi
         size = axis.get_major_ticks(1)[0].label1.get_size()
-        return max(1.0, float(points / (size * LINE)))
+        return max(1.0, float(points / (size * self.line)))
+
+
+class _Room(Artist):
+    """The place that the longest label of an axis takes, whether or not it is among those drawn.
+
+    A layout measures the labels before it moves the axes, and then others may fit.
+    """
+
+    def __init__(self, axis: Axis, texts: Sequence[str]) -> None:
+        super().__init__()
+        self.axis = axis
+        longest = max(map(len, texts), default=0)
+        self.longest = {text for text in texts if len(text) >= longest - 2}
+        self.set_clip_on(False)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw nothing."""
+
+    def get_tightbbox(self, renderer: RendererBase | None = None) -> Bbox | None:
+        """The box beside the axes, in pixels, or None where all labels are drawn or none is."""
+        axis: Any = self.axis
+        tick = axis.get_major_ticks(1)[0]
+        sides = tick.label1.get_visible(), tick.label2.get_visible()
+        locator = axis.get_major_locator()
+        shown = any(sides) and axis.get_visible() and axis.axes.axison
+        # The caller may have set other ticks.
+        if renderer is None or not shown or not isinstance(locator, TokenLocator):
+            return None
+        if len(locator()) >= locator.count:
+            return None
+        font = tick.label1.get_fontproperties()
+        pen: Any = renderer
+        widths = [pen.get_text_width_height_descent(t, font, False)[0] for t in self.longest]
+        depth = max(widths) + pen.points_to_pixels(tick.get_pad())
+        upright = axis.axis_name == "y"
+        if axis.label.get_text():
+            name = axis.label.get_window_extent(renderer)
+            depth += (name.width if upright else name.height) + pen.points_to_pixels(axis.labelpad)
+        box = axis.axes.get_window_extent(renderer)
+        before, after = depth * sides[0], depth * sides[1]
+        if upright:
+            return Bbox.from_extents(box.x0 - before, box.y0, box.x1 + after, box.y1)
+        return Bbox.from_extents(box.x0, box.y0 - before, box.x1, box.y1 + after)
 
 
 def shown(tokens: Sequence[str], raw_tokens: bool) -> list[str]:
@@ -75,25 +135,46 @@ def shown(tokens: Sequence[str], raw_tokens: bool) -> list[str]:
         raw_tokens: Whether to show them as they are instead of cleaned.
     """
     texts = [str(token) for token in tokens] if raw_tokens else clean_tokens(tokens)
-    one_line = [text.replace("\n", NEWLINE) for text in texts]
-    return [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in one_line]
+    visible = ["".join(map(_visible, text.replace("\n", NEWLINE))) for text in texts]
+    return [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in visible]
 
 
-def label_axis(axis: Axis, texts: Sequence[str], size: float, first: Sequence[int] = ()) -> None:
+def _visible(character: str) -> str:
+    r"""The character, or its code such as `\x07` where fonts and SVG have no place for it."""
+    if unicodedata.category(character) in ("Cc", "Cs", "Cn"):
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+def label_axis(
+    axis: Axis,
+    texts: Sequence[str],
+    size: float,
+    first: Sequence[int] = (),
+    *,
+    upright: bool = True,
+) -> None:
     """Label positions 0, 1, ... of an axis.
 
     Args:
         axis: The x or y axis.
-        texts: One text a position. Those of the x axis are turned upright.
+        texts: One text a position.
         size: Font size in points.
         first: Positions to label before all others where room is short.
+        upright: Whether the texts of an x axis are turned by 90 degrees, as words need; numbers
+            are read better as they are.
     """
     axis.set_tick_params(labelsize=size, length=0, pad=2)
-    if axis.axis_name == "x":  # type: ignore[attr-defined]
+    across = axis.axis_name == "x"  # type: ignore[attr-defined]
+    if across and upright:
         axis.set_tick_params(labelrotation=90)
+    flat = across and not upright
+    line = DIGIT * max(map(len, texts), default=1) + 0.5 if flat else LINE
     axis.set_minor_locator(NullLocator())
-    axis.set_major_locator(TokenLocator(len(texts), first))
+    axis.set_major_locator(TokenLocator(len(texts), first, line))
     axis.set_major_formatter(_formatter(texts))
+    if not flat:
+        axis.axes.add_artist(_Room(axis, texts))
 
 
 def _formatter(texts: Sequence[str]) -> Formatter:
@@ -175,3 +256,24 @@ def heads_of(
                 "per position, special tokens such as [CLS] and [SEP] and padding included."
             )
     return values, keys
+
+
+def visible_cells(heads: np.ndarray, mask: Any) -> np.ma.MaskedArray[Any, Any]:
+    """Some heads with the cells that stay blank masked.
+
+    Args:
+        heads: Shape `(heads, query, key)`. NaN stays blank.
+        mask: Boolean, `(query, key)`, array or tensor: True where a cell is drawn; None for all.
+
+    Raises:
+        InputError: The mask has another shape.
+    """
+    hidden = np.isnan(heads)
+    if mask is not None:
+        seen = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask, dtype=bool)
+        if seen.shape != heads.shape[1:]:
+            raise InputError(
+                f"A mask of shape {seen.shape} does not fit heads of shape {heads.shape[1:]}."
+            )
+        hidden = hidden | ~seen
+    return np.ma.masked_array(heads, hidden)

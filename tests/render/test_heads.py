@@ -1,4 +1,4 @@
-"""Heat maps, grids and flows: the numbers drawn, and labels that never overlap."""
+"""Heat maps and grids: the numbers drawn, and labels that never overlap."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interpviz.errors import InputError
-from interpviz.render import head_heatmap, heads_grid, token_flow
+from interpviz.render import head_heatmap, heads_grid
 
 
 def heads(count, queries, keys=None, seed=0):
@@ -60,7 +60,7 @@ def assert_readable(figure):
     return count
 
 
-@pytest.mark.parametrize("n", [1, 5, 12, 30, 80, 200])
+@pytest.mark.parametrize("n", [1, 12, 80])
 def test_heatmap_is_readable_at_every_length(n):
     weights = heads(1, n)[0]
     figure = head_heatmap(weights, tokens(n), title="$a$_b")
@@ -68,7 +68,7 @@ def test_heatmap_is_readable_at_every_length(n):
     assert assert_readable(figure) >= min(2 * n, 60)
 
 
-@pytest.mark.parametrize("n", [5, 40])
+@pytest.mark.parametrize("n", [40])
 def test_grid_is_readable_at_every_length(n):
     weights = heads(12, n)
     figure = heads_grid(weights, tokens(n), title="Layer")
@@ -78,12 +78,6 @@ def test_grid_is_readable_at_every_length(n):
         np.testing.assert_allclose(ax.images[0].get_array(), weights[head])
         assert ax.images[0].get_clim() == (0, weights.max())
         assert ax.get_title() == f"Head {head}"
-
-
-@pytest.mark.parametrize(("n", "count"), [(5, 12), (30, 1), (80, 12), (200, 1)])
-def test_flow_is_readable_at_every_length(n, count):
-    figure = token_flow(heads(count, n), tokens(n), n // 2, title="Flow")
-    assert assert_readable(figure) >= min(2 * n, 60)
 
 
 def test_labels_are_thinned_again_when_the_figure_changes():
@@ -103,6 +97,16 @@ def test_labels_are_clean_literal_or_raw():
     assert drawn_labels(long.axes[0], "y")[0][0].get_text() == "x" * 15 + "…"
 
 
+def test_a_control_character_is_shown_by_its_code():
+    figure = head_heatmap(np.eye(3), ["a\tb", "\x07", "\ud800"], raw_tokens=True)
+    shown = [t.get_text() for t, _ in drawn_labels(figure.axes[0], "y")]
+    assert shown == [r"a\tb", r"\x07", r"\ud800"]
+
+
+def test_a_grid_is_no_wider_than_a_page():
+    assert heads_grid(heads(32, 4), tokens(4)).get_figwidth() <= 10.5
+
+
 def test_mask_and_nan_are_blank():
     weights = heads(1, 4)[0]
     weights[0, 0] = np.nan
@@ -114,9 +118,8 @@ def test_mask_and_nan_are_blank():
 
 
 def test_own_axes_and_no_colorbar():
-    figure, axes = plt.subplots(1, 2)
-    assert head_heatmap(np.eye(3), tokens(3), axes[0], colorbar=False) is figure
-    assert token_flow(np.eye(3), tokens(3), 0, axes[1]) is figure
+    figure, ax = plt.subplots()
+    assert head_heatmap(np.eye(3), tokens(3), ax, colorbar=False) is figure
     assert [ax.get_label() for ax in figure.axes].count("<colorbar>") == 0
     parent = plt.figure()
     inner = parent.subfigures(1, 2)[0].subplots()
@@ -144,45 +147,6 @@ def test_the_grid_leaves_few_places_empty(count, places):
     assert len(heads_grid(heads(count, 3), tokens(3)).axes) == places + 1
 
 
-def test_flow_draws_every_link_with_its_weight():
-    weights = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.1, 0.3, 0.6]])
-    figure = token_flow(weights, ["a", "b", "c"], 0, strongest=2)
-    lines = figure.axes[0].collections[0]
-    ends = [(path.vertices[0, 1], path.vertices[-1, 1]) for path in lines.get_paths()]
-    assert ends == [(0, 0), (0, 1), (0, 2)]
-    widths, alphas = lines.get_linewidths(), lines.get_colors()[:, 3]
-    assert np.all(np.diff(widths) < 0)
-    assert np.all(np.diff(alphas) < 0)
-    keys = [label.get_text() for label, _ in drawn_labels(figure.axes[1], "y")]
-    assert keys == ["a  0.70", "b  0.20", "c"]
-    assert len(token_flow(weights, list("abc"), 1).axes[0].collections[0].get_paths()) == 1
-
-
-def test_flow_of_several_heads():
-    weights = heads(3, 4)
-    figure = token_flow(weights, tokens(4), -1)
-    ax = figure.axes[0]
-    assert len(ax.collections) == 3
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["Head 0", "Head 1", "Head 2"]
-    top = weights.mean(0)[-1].argmax()
-    assert (
-        f"{weights.mean(0)[-1].max():.2f}" in drawn_labels(figure.axes[1], "y")[top][0].get_text()
-    )
-
-
-def test_flow_respects_the_mask():
-    figure = token_flow(np.full((4, 4), 0.25), tokens(4), 1, mask=np.tri(4, dtype=bool))
-    assert len(figure.axes[0].collections[0].get_paths()) == 2
-
-
-def test_the_query_and_the_strongest_keys_are_always_named():
-    weights = np.full((200, 200), 1e-4)
-    weights[101, 133] = 0.9
-    figure = token_flow(weights, [f"t{k}" for k in range(200)], 101)
-    assert "t101" in [label.get_text() for label, _ in drawn_labels(figure.axes[0], "y")]
-    assert "t133  0.90" in [label.get_text() for label, _ in drawn_labels(figure.axes[1], "y")]
-
-
 def test_colours_follow_the_style():
     with mpl.rc_context({"text.color": "red", "axes.labelcolor": "red", "xtick.color": "red"}):
         figure = head_heatmap(np.eye(3), tokens(3), title="t")
@@ -200,8 +164,6 @@ def test_colours_follow_the_style():
         (lambda: head_heatmap(heads(2, 3), tokens(3)), "One head has the shape"),
         (lambda: heads_grid(np.ones(3), tokens(3)), r"need the shape \(heads, query, key\)"),
         (lambda: head_heatmap(np.eye(3), tokens(3), mask=np.eye(2)), r"A mask of shape \(2, 2\)"),
-        (lambda: token_flow(np.eye(3), tokens(3), 3), "There is no query 3"),
-        (lambda: token_flow(np.eye(3), tokens(3), -4), "There is no query -4"),
     ],
 )
 def test_errors(call, message):
