@@ -94,13 +94,13 @@ for value, (first, second) in zip(intact.tolist(), pairs.items()):
 
 maps = capture_attention(m.model, inputs)
 fused = torch.stack([weights.mean(1) for weights in maps.weights.values()])
-followed = relevance(m.model, inputs, likeness).tokens
+followed = relevance(m.model, inputs, likeness)
 matrices = {
     "last layer": fused[-1],
     "rollout": rollout(maps),
     "max flow": max_flow(maps),
     # A token's relevance for itself holds a 1 that says nothing about the score.
-    "relevance": followed - torch.eye(followed.shape[-1]).to(followed),
+    "relevance": followed.without_itself().tokens,
 }
 length = int(real[0].sum())
 tokens = m.tokenizer.convert_ids_to_tokens(ids[0, :length])
@@ -263,8 +263,7 @@ def next_token(prompt):
     given = g.tokenizer(prompt, return_tensors="pt").to(g.model.device)
     captured = capture_attention(g.model, given)
     explained = relevance(g.model, given)
-    row = explained.row[0].clone()
-    row[-1] -= 1
+    row = explained.without_itself().row[0]
     last = list(captured.weights.values())[-1]
     count = len(row)
     keep = 1 - torch.eye(count + 1, count, dtype=torch.long, device=row.device)

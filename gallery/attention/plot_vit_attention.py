@@ -184,7 +184,7 @@ def score(output):
 predicted = output.flatten(1).argmax(1)
 explained = relevance(m.model, x, score)
 # A token's relevance for itself holds a 1 that says nothing about the score.
-links = explained.tokens - torch.eye(n).to(explained.tokens)
+links = explained.without_itself().tokens
 # A classifier's head reads the class token, the small network's all patches.
 rows = links[:, 0] if m.categories else links[:, 1:].mean(1)
 found = {

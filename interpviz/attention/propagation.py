@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +24,8 @@ class Relevance:
     """How much each token counts for each other, for one class or one next token.
 
     Row i of a matrix tells what the final state of token i holds of each token that went in. Every
-    matrix of a token with itself contains the identity, which says that a token holds itself.
+    matrix of tokens with themselves contains the identity, which says that a token holds itself;
+    it is often greater than all that came from others, and `without_itself` takes it away.
 
     Attributes:
         tokens: Relevance among the tokens that the output is read from, of the encoder or, where
@@ -54,12 +55,24 @@ class Relevance:
         """What explains the target among the source's tokens, shape `(batch, source)`."""
         return None if self.cross is None else self._row_of(self.cross)
 
-    def patches(self, grid: tuple[int, int]) -> Tensor:
-        """The explaining row as a map over an image.
+    @property
+    def mean_row(self) -> Tensor:
+        """What explains a score that is read from the mean of all tokens, `(batch, token)`."""
+        return self.tokens.mean(1)
+
+    def without_itself(self) -> Relevance:
+        """The same without the identity: only what attention brought, from other tokens or back."""
+        source = None if self.source is None else _without_identity(self.source)
+        return replace(self, tokens=_without_identity(self.tokens), source=source)
+
+    def patches(self, grid: tuple[int, int], *, pooled: bool = False) -> Tensor:
+        """What explains the target as a map over an image.
 
         Args:
             grid: Height and width of the image in patches. Tokens before the last
                 `height * width` (class token, registers) are left out.
+            pooled: Whether the model averages its tokens instead of reading one. What each patch
+                holds of itself is alike for all, and is left out.
 
         Returns:
             Shape `(batch, height, width)`, at least 0.
@@ -68,7 +81,7 @@ class Relevance:
             InputError: The grid has more patches than there are tokens.
         """
         height, width = grid
-        row = self.row
+        row = self.without_itself().mean_row if pooled else self.row
         if not 0 < height * width <= row.shape[-1]:
             raise InputError(
                 f"A grid of {height} x {width} has {height * width} patches, but there are "
@@ -131,8 +144,8 @@ def relevance(
     Returns:
         The relevance of every token for every other, detached, on the device of the weights, in
         float32, or float64 where the model is. Of a vision transformer `relevance.patches(grid)`
-        is the map; one that averages its patches instead of reading a class token is explained by
-        `relevance.tokens.mean(1)`.
+        is the map; of one that averages its patches instead of reading a class token it is
+        `relevance.patches(grid, pooled=True)`.
 
     Raises:
         AttentionError: The model has no attention that can be captured, has several stacks, or
@@ -211,6 +224,11 @@ def _updated(rest: Tensor, step: Tensor) -> Tensor:
 
 def _with_identity(rest: Tensor) -> Tensor:
     return rest + torch.eye(rest.shape[-1]).to(rest)
+
+
+def _without_identity(rest: Tensor) -> Tensor:
+    # Rounding must not leave a token a little less than itself.
+    return (rest - torch.eye(rest.shape[-1], dtype=rest.dtype, device=rest.device)).clamp(min=0)
 
 
 def _normalised(rest: Tensor) -> Tensor:

@@ -160,6 +160,19 @@ def test_patches_of_a_vision_transformer():
         result.patches((3, 3))
 
 
+def test_what_a_token_holds_of_itself_can_be_left_out():
+    result = relevance(vit(), image(), 2)
+    rest = result.without_itself()
+    identity = torch.eye(result.tokens.shape[-1])
+    torch.testing.assert_close(rest.tokens + identity, result.tokens)
+    assert rest.tokens.min() >= 0
+    assert rest.source is None
+    assert torch.equal(rest.row, rest.tokens[:, 0])
+    assert torch.equal(rest.mean_row, rest.tokens.mean(1))
+    pooled = result.patches((2, 2), pooled=True)
+    assert torch.equal(pooled.flatten(1), rest.tokens.mean(1)[:, 1:])
+
+
 @pytest.mark.parametrize("build", [gpt2, llama, falcon])
 def test_decoders_explain_the_next_token(build):
     model, inputs = build(), text()
