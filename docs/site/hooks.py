@@ -22,6 +22,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
+from runtime import once
 
 log = logging.getLogger("mkdocs.hooks.interpviz")
 
@@ -120,4 +121,4 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 @event_priority(LAST)
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Repair the rendered page."""
-    return repair(output)
+    return once(repair(output))

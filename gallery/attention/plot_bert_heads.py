@@ -130,6 +130,21 @@ print(f"(layer {layer}, head {head})")
 # A weight says where a head looked, not why the model decided as it did: other heads and layers can
 # undo it. Read it as a question to test, not as an answer.
 #
+# ## Look for yourself
+#
+# Every head of the model, to touch: choose a layer and a head, then move over a token, or reach it
+# with Tab and the arrow keys. [`AttentionMaps.view`][interpviz.attention.AttentionMaps.view] makes
+# it; it is text and a script in the page, and asks no network.
+
+visualizer.attention_maps.view(
+    tokens=tokens,
+    layer=layer,
+    head=head,
+    title="Attention of a BERT",
+    alt=f"Heat map of layer {layer} head {head} over the tokens of the sentence.",
+)
+
+# %%
 # ## The weights behind this page
 
 print(m.provenance)

@@ -177,6 +177,22 @@ print(f"first token twice: the first gets {means[-1]:.0%}, its copy {on_second[:
 # (ICML 2025) traced this in several models. A model with a vector for each position has another
 # sign, and its copy should get little.
 #
+# ## Look for yourself
+#
+# Some layers, to touch: choose one and a head, then move over a token, or reach it with Tab and the
+# arrow keys. Switch the first token off, and see what the rest of the attention does.
+
+first = torch.zeros(len(tokens), dtype=torch.bool)
+first[0] = True
+maps.view(
+    tokens=tokens,
+    layers=range(0, layers, 3),
+    special_tokens=first,
+    title="Attention of a GPT",
+    alt="Heat map of the first head of the first layer: a triangle, since no token sees the future.",
+)
+
+# %%
 # ## The weights behind this page
 
 print(m.provenance)

@@ -9,6 +9,7 @@ from interpviz.attention.families import (
     ViTAttentionVisualizer,
 )
 from interpviz.attention.flow import max_flow
+from interpviz.attention.generated import Generated
 from interpviz.attention.head_types import HEAD_TYPES, HeadTypes
 from interpviz.attention.importance import head_importance
 from interpviz.attention.maps import AttentionMaps, LayerWeights
@@ -41,6 +42,7 @@ __all__ = [
     "AttentionVisualizer",
     "BERTAttentionVisualizer",
     "GPTAttentionVisualizer",
+    "Generated",
     "HeadStatistics",
     "HeadTypes",
     "LayerWeights",

@@ -13,7 +13,7 @@ from torch import nn
 from interpviz.attention.layers import chosen_layers, unwrapped
 from interpviz.attention.modules import is_multihead
 from interpviz.attention.selection import head_index
-from interpviz.errors import AttentionError
+from interpviz.errors import AttentionError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,8 @@ _QUERIES = ("query", "query_proj")
 
 @contextmanager
 def ablate_heads(
-    model: nn.Module, heads: Mapping[str | int, Sequence[int] | int]
+    model: nn.Module,
+    heads: Mapping[str | int, Sequence[int] | int] | Sequence[tuple[str | int, int]],
 ) -> Iterator[nn.Module]:
     """Switch attention heads off, until the block ends.
 
@@ -57,7 +58,9 @@ def ablate_heads(
             attention blocks.
         heads: For each layer the heads to switch off, counted from 0 or, negative, from the end.
             Layers are dotted names, names of blocks (all attention layers inside are meant), or
-            indices, as for `capture_attention`.
+            indices, as for `capture_attention`. Or a list of pairs of layer and head, such as
+            `classify_heads(maps).of("induction")` of maps that hold all layers. Nothing is
+            switched off where it is empty.
 
     Yields:
         The model, of a compiled or parallel one the module inside, which is the one to run: what
@@ -66,28 +69,46 @@ def ablate_heads(
     Raises:
         AttentionError: The model has no attention that can be captured, or a layer keeps its heads
             where they cannot be switched off.
-        InputError: There is no such head.
+        InputError: There is no such head, or the heads are given in another form.
         LayerError: A name or an index means no attention layer.
 
     Example:
         >>> with ablate_heads(model, {0: [2, 5], "encoder.layer.3": [0]}) as ablated:
         ...     output = ablated(**inputs)
+        >>> with ablate_heads(model, [(0, 2), (0, 5)]) as ablated:
+        ...     output = ablated(**inputs)
     """
     inner = unwrapped(model)
     keep: dict[str, Tensor] = {}
     modules: dict[str, nn.Module] = {}
-    for layer, given in heads.items():
+    for layer, given in _by_layer(heads).items():
         for name, module in chosen_layers(inner, layer).items():
             count = head_count(name, module)
             modules[name] = module
             mask = keep.setdefault(name, torch.ones(1, count, dtype=torch.bool))
-            for head in given if isinstance(given, Sequence) else [given]:
+            for head in given:
                 mask[0, head_index(head, count)] = False
     with ExitStack() as undo:
         undo.push(plain_attention(inner))
         for name, module in modules.items():
             undo.push(mask_heads(name, module, keep[name]))
         yield inner
+
+
+def _by_layer(heads: Any) -> Mapping[str | int, Sequence[int]]:
+    """The heads to switch off by layer, from a mapping or from pairs."""
+    if isinstance(heads, Mapping):
+        return {k: some if isinstance(some, Sequence) else [some] for k, some in heads.items()}
+    found: dict[str | int, list[int]] = {}
+    pairs = heads if isinstance(heads, Sequence) and not isinstance(heads, str) else [heads]
+    for pair in pairs:
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+            raise InputError(
+                f"The heads are a mapping from layers to heads, or a list of pairs (layer, head), "
+                f"but here is {pair!r}."
+            )
+        found.setdefault(pair[0], []).append(pair[1])
+    return found
 
 
 def head_count(name: str, module: nn.Module) -> int:

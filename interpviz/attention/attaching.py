@@ -102,6 +102,7 @@ def attach_layers(
     recorded: dict[nn.Module, Record] = {}
     streamed: dict[nn.Module, Stream] = {}
     asked: dict[str, Record] = {}
+    by_output = fallback.attention_modules(model)
     with ExitStack() as undo:
         for name, module in layers.items():
             if kernels.uses_interface(module):
@@ -111,6 +112,8 @@ def attach_layers(
                     recorded[module] = records[name]
             elif modules.is_multihead(module) or modules.is_timm(module):
                 undo.push(modules.attach(module, records[name]))
+            elif name not in by_output:
+                undo.push(modules.attach_named(name, module, records[name]))
             else:
                 causal = getattr(module, "is_causal", None)
                 asked[name] = partial(records[name], causal=causal)

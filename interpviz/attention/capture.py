@@ -117,8 +117,11 @@ def capture_attention(
             layer name or index; None keeps all.
         generate: Arguments for `model.generate`, for example `{"max_new_tokens": 20}`: the model
             then writes on, and the maps of the prompt and of each step are joined into one lower
-            triangle over prompt and new tokens. The last new token is left out, since the model
-            never read it. Keys that a step no longer held (a sliding window) get 0.
+            triangle over prompt and new tokens. The last new token has no row, since the model
+            never read it; `maps.generated` holds all new tokens with their log-probabilities, and
+            `maps.prompt_length` tells where they begin. Keys that a step no longer held (a sliding
+            window) get 0. Several beams and drafts of an assistant are refused. The logits of all
+            steps, `(batch, vocabulary)` each, are held until the text is written.
         decoder_tokens: The tokens of the decoder of an encoder-decoder, or the tokenizer.
         special_tokens_mask: 1 for tokens that the tokenizer added, shape `(position,)` or
             `(batch, position)`, where the inputs do not say it themselves.

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interpviz.attention import kernels
+from interpviz.attention import fallback, kernels
+from interpviz.attention.drawing import query_index
 from interpviz.attention.layers import unwrapped
+from interpviz.attention.selection import head_index
 from interpviz.attention.visualizer import AttentionVisualizer
 from interpviz.errors import AttentionError, InputError
 from interpviz.render.patches import patch_map
@@ -20,15 +22,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
+    from interpviz.attention.maps import AttentionMaps
+
 
 def _directions(model: nn.Module) -> set[bool]:
     """Whether the attention modules say that they are causal: {True}, {False}, both or none."""
-    told = (
-        getattr(module, "is_causal", None)
-        for module in unwrapped(model).modules()
-        if kernels.uses_interface(module)
-    )
+    whole = unwrapped(model)
+    using = [module for module in whole.modules() if kernels.uses_interface(module)]
+    told = [getattr(module, "is_causal", None) for module in using]
+    if not using:
+        asked = fallback.attention_modules(whole)
+        # There the flag says that a mask is made where none is given, and never that none is.
+        told = [getattr(module, "is_causal", None) or None for module in asked.values()]
     return {causal for causal in told if isinstance(causal, bool)}
+
+
+def _is_causal(model: nn.Module) -> AttentionError:
+    name = type(unwrapped(model)).__name__
+    return AttentionError(f"{name} looks at earlier tokens only: use GPTAttentionVisualizer.")
 
 
 class BERTAttentionVisualizer(AttentionVisualizer):
@@ -39,15 +50,29 @@ class BERTAttentionVisualizer(AttentionVisualizer):
             with `nn.MultiheadAttention`.
 
     Raises:
-        AttentionError: Every attention layer of the model looks at earlier tokens only.
+        AttentionError: Every attention layer of the model says that it looks at earlier tokens
+            only.
     """
 
     def __init__(self, model: nn.Module) -> None:
         if _directions(model) == {True}:
-            raise AttentionError(
-                f"{type(model).__name__} looks at earlier tokens only: use GPTAttentionVisualizer."
-            )
+            raise _is_causal(model)
         super().__init__(model)
+
+    @property
+    def attention_maps(self) -> AttentionMaps:
+        """What the registered layers looked at in the last forward pass of the model.
+
+        It stays after `remove_hooks`.
+
+        Raises:
+            AttentionError: The model has not run since the hooks were registered, or no token of
+                any layer sees a later one: some causal models show it only when they run.
+        """
+        maps = super().attention_maps
+        if set(maps.kinds) - {"cross"} == {"decoder"}:
+            raise _is_causal(self.model)
+        return maps
 
 
 class GPTAttentionVisualizer(AttentionVisualizer):
@@ -126,33 +151,26 @@ class ViTAttentionVisualizer(AttentionVisualizer):
             The figure that was drawn on.
 
         Raises:
-            InputError: There is no such query or head, or the grid does not fit the weights.
+            InputError: There is no such query or head, one is not given by a whole number, or the
+                grid does not fit the weights.
         """
-        heads, tokens, _ = self._prepared(attention_weights, None, None)
-        for name, index, count in (
-            ("query", query_idx, len(tokens)),
-            ("head", head_idx, len(heads)),
-        ):
-            if index is not None and not -count <= index < count:
-                raise InputError(
-                    f"There is no {name} {index}: there are {count}, 0 to {count - 1}."
-                )
+        drawing = self._drawing(attention_weights, None, None)
+        heads, tokens = drawing.heads, drawing.tokens
+        query = query_index(query_idx, len(tokens))
+        head = None if head_idx is None else head_index(head_idx, len(heads))
         height, width = grid or _square_grid(heads.shape[2])
         if not 0 < height * width <= heads.shape[2]:
             raise InputError(
                 f"A grid of {height} x {width} has {height * width} patches, but the weights have "
                 f"{heads.shape[2]} keys."
             )
-        row = (heads.mean(axis=0) if head_idx is None else heads[head_idx])[query_idx]
+        row = (heads.mean(axis=0) if head is None else heads[head])[query]
         before = len(row) - height * width
         patches = row[before:].reshape(height, width)
-        query = query_idx % len(tokens)
         place = divmod(query - before, width) if query >= before else None
         who = "class token" if query == 0 and place is None else f"token {query}"
         who = who if place is None else f"patch {place[0]},{place[1]}"
-        which = (
-            f"mean of {len(heads)} heads" if head_idx is None else f"head {head_idx % len(heads)}"
-        )
+        which = f"mean of {len(heads)} heads" if head is None else f"head {head}"
         figure = patch_map(
             patches,
             ax,

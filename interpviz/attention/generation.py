@@ -10,8 +10,10 @@ import torch
 
 from interpviz.attention.capture import AttentionCapture
 from interpviz.attention.described import described, is_encoder_decoder
+from interpviz.attention.generated import after_end, names_of, steps_of, written
 from interpviz.attention.inputs import arguments
 from interpviz.attention.layer_weights import LayerWeights
+from interpviz.attention.layers import unwrapped
 from interpviz.attention.maps import AttentionMaps
 from interpviz.attention.sequences import Sequences, named
 from interpviz.errors import AttentionError, InputError, troubleshooting
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from interpviz.attention.passes import Heads
+
+_RETURNED = {"return_dict_in_generate": True, "output_logits": True}
+_DRAFTS = ("assistant_model", "prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 
 
 def generated_maps(
@@ -49,29 +54,40 @@ def generated_maps(
         AttentionError: The model cannot generate, or no chosen layer ran.
         InputError: The steps do not form one text per sequence, as with several beams.
     """
-    _check(model, generate)
+    _check(unwrapped(model), generate)
     capture = AttentionCapture(model, layers, heads=heads)
     writer: Any = capture.model
     capture.keep_passes()
     try:
         args, kwargs = arguments(capture.model, inputs)
         with torch.no_grad():
-            result = writer.generate(*args, **{**kwargs, **generate})
+            result = writer.generate(*args, **{**kwargs, **generate, **_RETURNED})
     finally:
         capture.remove()
-    ids: Tensor = getattr(result, "sequences", result)
+    ids: Tensor = result["sequences"] if isinstance(result, Mapping) else result
     passes = [one for one in capture.passes if one]
     if not passes:
         raise AttentionError(
             f"None of the chosen layers of {type(capture.model).__name__} ran while it wrote; see "
             f"{troubleshooting('attention-weights-not-captured')}."
         )
-    maps = _joined(passes)
     both = is_encoder_decoder(capture.model)
-    rows = {weights.shape[-2] for name, weights in maps.weights.items() if _written_by(maps, name)}
-    known = _longer(decoder if both else main, ids, max(rows, default=0), tokenizer)
-    known = _without_what_follows_the_end(known, ids, _ends(writer, generate), main)
-    return described(maps, *((main, known) if both else (known, decoder)), both)
+    maps, steps = _joined(passes), steps_of(result)
+    # Where the end is noticed late (on Apple's GPUs), one more pass reads the last token.
+    if ids.shape[1] > steps > 0 and _rows(maps, both) == ids.shape[1]:
+        maps = _joined(passes[:-1])
+    rows, ends = _rows(maps, both), _ends(writer, generate)
+    side = decoder if both else main
+    given = 1 if side.token_ids is None else side.token_ids.shape[1]
+    known = _longer(side, ids, rows, tokenizer)
+    known = _without_what_follows_the_end(
+        known, ids, ends, ids.shape[1] - steps if steps else given
+    )
+    new = written(result, rows, ends)
+    if new is not None:
+        new = replace(new, tokens=names_of(new.ids, side.tokens, tokenizer))
+    sides = (main, known) if both else (known, decoder)
+    return replace(described(maps, *sides, both), generated=new)
 
 
 def _check(model: nn.Module, generate: Mapping[str, Any]) -> None:
@@ -80,15 +96,31 @@ def _check(model: nn.Module, generate: Mapping[str, Any]) -> None:
             f"{type(model).__name__} cannot generate: pass a model with a language head, for "
             "example AutoModelForCausalLM."
         )
-    if generate.get("num_beams", 1) != 1 or generate.get("assistant_model") is not None:
+    drafts = any(_setting(model, generate, name) for name in _DRAFTS)
+    if (_setting(model, generate, "num_beams") or 1) != 1 or drafts:
         raise InputError(
-            "Maps of several beams or of an assistant's drafts cannot be joined into one text: "
-            "generate with num_beams=1 and without assistant_model."
+            "Maps of several beams or of drafts cannot be joined into one text: generate with "
+            "num_beams=1, and without an assistant or prompt lookup."
         )
 
 
-def _written_by(maps: AttentionMaps, name: str) -> bool:
-    return maps.kind_of(name) != "encoder" or set(maps.kinds) == {"encoder"}
+def _setting(model: Any, generate: Mapping[str, Any], name: str) -> Any:
+    """What `generate` will use: an argument, or else what a configuration says."""
+    if name in generate:
+        return generate[name]
+    configs = (generate.get("generation_config"), getattr(model, "generation_config", None))
+    told = (getattr(config, name, None) for config in configs)
+    return next((one for one in told if one is not None), None)
+
+
+def _rows(maps: AttentionMaps, both: bool) -> int:
+    """How many positions of the written sequence were read, 0 where no layer tells."""
+    rows = [
+        weights.shape[-2]
+        for weights, kind in zip(maps.weights.values(), maps.kinds, strict=True)
+        if kind != "encoder" or not both
+    ]
+    return max(rows, default=0)
 
 
 def _joined(passes: list[AttentionMaps]) -> AttentionMaps:
@@ -165,7 +197,7 @@ def _placed(steps: list[Tensor], square: bool) -> Tensor:
 
 def _longer(known: Sequences, ids: Tensor, length: int, tokenizer: Any) -> Sequences:
     """What is known of a prompt, with the tokens that were written and read again."""
-    if ids.shape[1] < length:
+    if ids.shape[1] < length or not length:
         return Sequences()
     ids = ids[:, :length]
 
@@ -195,25 +227,27 @@ def _longer(known: Sequences, ids: Tensor, length: int, tokenizer: Any) -> Seque
 
 def _ends(model: Any, generate: Mapping[str, Any]) -> list[int]:
     """The ids of the tokens after which a sequence is finished."""
-    config = generate.get("generation_config") or getattr(model, "generation_config", None)
-    end = generate.get("eos_token_id", getattr(config, "eos_token_id", None))
+    end = _setting(model, generate, "eos_token_id")
     return [] if end is None else [int(one) for one in (end if isinstance(end, list) else [end])]
 
 
 def _without_what_follows_the_end(
-    known: Sequences, ids: Tensor, ends: list[int], prompt: Sequences
+    known: Sequences, ids: Tensor, ends: list[int], before: int
 ) -> Sequences:
-    """Mark as padding what fills a sequence up that finished before others."""
-    if known.token_ids is None or not ends:
+    """Mark as padding what fills a sequence up that finished before others.
+
+    Args:
+        known: What is known of the whole text.
+        ids: The whole text, with the last token.
+        ends: The ids of the tokens after which a sequence is finished.
+        before: How many tokens were given.
+    """
+    if known.token_ids is None:
         return known
-    before = 1 if prompt.token_ids is None else prompt.token_ids.shape[1]
     length = known.token_ids.shape[1]
-    new = ids[:, :length].clone()
-    new[:, :before] = -1
-    ended = torch.isin(new, torch.tensor(ends, device=new.device))
-    after = (ended.cumsum(1) - ended.int()) > 0
+    after = torch.zeros_like(known.token_ids, dtype=torch.bool)
+    after[:, before:] = after_end(ids[:, before:length], ends)
     if not bool(after.any()):
         return known
     padding = known.padding_mask
-    real = ~after if padding is None else padding & ~after
-    return replace(known, padding_mask=real)
+    return replace(known, padding_mask=~after if padding is None else padding & ~after)

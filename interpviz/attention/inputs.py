@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from interpviz.attention.token_ids import check_token_ids
 from interpviz.device import placement
 from interpviz.errors import InputError
 
@@ -26,7 +27,8 @@ def arguments(model: nn.Module, inputs: Any) -> tuple[list[Any], dict[str, Any]]
         inputs: A mapping, a tensor, or a tuple or list of positional arguments.
 
     Raises:
-        InputError: The inputs are text, or the model's forward pass cannot take them.
+        InputError: The inputs are text, the model's forward pass cannot take them, or they are
+            longer than the model takes.
     """
     device, dtype = placement(model)
 
@@ -54,7 +56,7 @@ def arguments(model: nn.Module, inputs: Any) -> tuple[list[Any], dict[str, Any]]
     else:
         args = [placed(inputs)]
     try:
-        signature.bind(*args, **kwargs)
+        given = signature.bind(*args, **kwargs).arguments
     except TypeError as error:
         wanted = [
             name
@@ -65,4 +67,5 @@ def arguments(model: nn.Module, inputs: Any) -> tuple[list[Any], dict[str, Any]]
             f"{type(model).__name__} cannot take these inputs ({error}): pass a tuple or a mapping "
             f"with {', '.join(wanted) or 'what its forward pass takes'}."
         ) from error
+    check_token_ids(model, {**given, **given.get("kwargs", {})})
     return args, kwargs

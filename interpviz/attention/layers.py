@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,8 @@ def attention_layers(model: nn.Module) -> dict[str, nn.Module]:
     if not found:
         raise AttentionError(
             f"{type(model).__name__} has no attention layer that can be captured: it must be a "
-            "transformers model, or hold nn.MultiheadAttention or timm attention blocks; see "
+            "transformers model, or hold nn.MultiheadAttention or timm attention blocks, or else "
+            "name the modules that give out its weights as layers; see "
             f"{troubleshooting('attention-weights-not-captured')}."
         )
     return found
@@ -70,7 +71,8 @@ def chosen_layers(
     Args:
         model: The model.
         wanted: Dotted names of attention layers or of blocks that hold some, indices into all
-            attention layers, or None for all.
+            attention layers, or None for all. In a model in which none is known, the dotted names
+            of the modules whose outputs are the weights.
 
     Returns:
         The chosen modules by dotted name, in the model's order.
@@ -79,7 +81,13 @@ def chosen_layers(
         AttentionError: The model has no attention that can be captured.
         LayerError: A name or an index means no attention layer.
     """
-    layers = attention_layers(model)
+    try:
+        layers = attention_layers(model)
+    except AttentionError:
+        named = _named(model, wanted)
+        if not named:
+            raise
+        return named
     if wanted is None:
         return layers
     if not isinstance(wanted, Sequence) or isinstance(wanted, str):
@@ -88,6 +96,20 @@ def chosen_layers(
         raise LayerError("The list of layers is empty: name at least one, or pass None for all.")
     names = {name for one in wanted for name in _matches(model, list(layers), one)}
     return {name: module for name, module in layers.items() if name in names}
+
+
+def _named(model: nn.Module, wanted: Any) -> dict[str, nn.Module]:
+    """Modules given by their full names, if all of them are."""
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        return {}
+    held = dict(model.named_modules())
+    unknown = next((name for name in names if name not in held), None)
+    if unknown is not None:
+        raise LayerError(
+            f"{type(model).__name__} has no module {unknown!r}. {nearest(unknown, held)}".rstrip()
+        )
+    return {name: module for name, module in held.items() if name in names}
 
 
 def _matches(model: nn.Module, names: list[str], wanted: str | int) -> Iterable[str]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from interpviz.attention.layer_weights import LayerWeights
-from interpviz.attention.selection import head_index
 from interpviz.attention.sequences import Sequences, as_token_lists
-from interpviz.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
 
+    from interpviz.attention.generated import Generated
     from interpviz.attention.table import HeadStatistics
+    from interpviz.attention.words import WordIds
+    from interpviz.render.views import AttentionView
 
 __all__ = ["AttentionMaps", "LayerWeights", "as_token_lists"]
 
@@ -50,6 +51,8 @@ class AttentionMaps:
         visible: For layers whose masks are known, True where a query sees a key, broadcast to the
             weights.
         heads: For layers of which only some heads were kept, their numbers in the model.
+        generated: What the model wrote, where it was captured with `generate=`: the new tokens,
+            the last one included, and their log-probabilities; None otherwise.
     """
 
     weights: LayerWeights
@@ -61,6 +64,17 @@ class AttentionMaps:
     decoder: Sequences | None = None
     visible: Mapping[str, Tensor] = field(default_factory=dict)
     heads: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    generated: Generated | None = None
+
+    @property
+    def prompt_length(self) -> int | None:
+        """How many positions came before the first written token, padding included.
+
+        None where nothing was written. See
+        [`Generated`][interpviz.attention.Generated], which also says for which side of an
+        encoder-decoder.
+        """
+        return None if self.generated is None else self.generated.prompt_length
 
     @property
     def layer_names(self) -> list[str]:
@@ -85,24 +99,14 @@ class AttentionMaps:
     def __getitem__(self, place: str | int | tuple[str | int, int]) -> Tensor:
         if not isinstance(place, tuple):
             return self.weights[place]
-        layer, head = place
-        name = self.weights.name_of(layer)
-        return self.weights[name][:, self._place_of(name, head)]
+        from interpviz.attention.derived import one_head
+
+        return one_head(self, *place)
 
     def __repr__(self) -> str:
         first = next(iter(self.weights.values()), None)
         shape = None if first is None else tuple(first.shape)
         return f"AttentionMaps({len(self)} layers, first of shape {shape})"
-
-    def _place_of(self, name: str, head: int) -> int:
-        kept = self.heads.get(name)
-        if kept is None or head not in kept:
-            count = self.weights[name].shape[1]
-            if kept is None:
-                return head_index(head, count)
-            listed = ", ".join(str(one) for one in kept)
-            raise InputError(f"Head {head!r} of '{name}' was not kept: those kept are {listed}.")
-        return kept.index(head)
 
     def kind_of(self, layer: str | int) -> str | None:
         """What a layer is: `"encoder"`, `"decoder"`, `"cross"`, or None where it is not known.
@@ -156,23 +160,49 @@ class AttentionMaps:
         weights = self.weights[layer]
         return torch.arange(weights.shape[-1], device=weights.device)
 
+    def stacked(self) -> Tensor:
+        """All layers in one tensor, shape `(layers, batch, heads, query, key)`.
+
+        Raises:
+            InputError: The layers differ in shape, as those of an encoder-decoder do.
+        """
+        from interpviz.attention.derived import stacked
+
+        return stacked(self)
+
     def mean_heads(self) -> AttentionMaps:
         """The mean over the heads of each layer, kept as a single head."""
-        one_head = self._each(lambda _, w: w.mean(1, keepdim=True))
-        shown = {
-            name: seen.any(1, keepdim=True) if seen.shape[1] > 1 else seen
-            for name, seen in self.visible.items()
-        }
-        return replace(one_head, heads={}, visible=shown)
+        from interpviz.attention.derived import mean_heads
+
+        return mean_heads(self)
 
     def renormalised(self) -> AttentionMaps:
         """The same with rows that sum to 1, where anything is left in them."""
+        from interpviz.attention.derived import renormalised
 
-        def whole(_name: str, weights: Tensor) -> Tensor:
-            total = weights.sum(-1, keepdim=True)
-            return weights / total.where(total > 0, 1.0)
+        return renormalised(self)
 
-        return self._each(whole)
+    def by_word(self, word_ids: WordIds, decoder_word_ids: WordIds | None = None) -> AttentionMaps:
+        """The same between words, where a tokenizer cut some into pieces.
+
+        Attention to a word is the sum over its pieces, attention from it their mean (Clark et al.,
+        "What Does BERT Look At?", BlackboxNLP 2019), so rows still sum to what they did. Padding is
+        dropped, and shorter sequences are padded anew at their end with rows and columns of zeros.
+
+        Args:
+            word_ids: For each sequence the word of each token, as `word_ids(i)` of what a fast
+                tokenizer returned gives it: neighbours of one number are one word, and None is a
+                special token, which stays as it is. A row may end where its padding begins.
+            decoder_word_ids: The same for the decoder of an encoder-decoder, whose tokens stay as
+                they are if it is left out.
+
+        Raises:
+            InputError: The numbers do not fit the weights, or the layers do not look over whole
+                sequences.
+        """
+        from interpviz.attention.words import by_word
+
+        return by_word(self, word_ids, decoder_word_ids)
 
     def without_special_tokens(self) -> AttentionMaps:
         """The same without the rows and columns of special tokens and of padding.
@@ -208,6 +238,25 @@ class AttentionMaps:
         from interpviz.attention.measured import head_statistics
 
         return head_statistics(self, causal, **options)
+
+    def view(self, item: int = 0, **options: Any) -> AttentionView:
+        """One sequence as an interactive view, for a notebook or a file.
+
+        Args:
+            item: Which sequence of the batch.
+            **options: As [`attention_view`][interpviz.attention.attention_view] takes them, which
+                tells what the view shows.
+
+        Returns:
+            The view: the last expression of a notebook cell, or `view.to_html(path)`.
+
+        Raises:
+            InputError: There is no such sequence, or the tokens do not fit the weights.
+            LayerError: There is no such layer.
+        """
+        from interpviz.attention.viewing import attention_view
+
+        return attention_view(self, item, **options)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in plain containers: names, lists and tensors."""
@@ -247,7 +296,3 @@ class AttentionMaps:
         from interpviz.attention.storage import load
 
         return load(path)
-
-    def _each(self, change: Callable[[str, Tensor], Tensor]) -> AttentionMaps:
-        changed = {name: change(name, weights) for name, weights in self.weights.items()}
-        return replace(self, weights=LayerWeights(changed))

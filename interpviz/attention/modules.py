@@ -1,13 +1,16 @@
-"""Capture from `nn.MultiheadAttention` and from the attention blocks of timm, by hooks."""
+"""Capture by hooks: `nn.MultiheadAttention`, timm's blocks, and modules that the user names."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+from interpviz.errors import AttentionError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,3 +123,47 @@ def _attach_timm(module: nn.Module, record: Record) -> ExitStack:
     undo.callback(block.register_forward_hook(restore, always_call=True).remove)
     undo.callback(block.attn_drop.register_forward_pre_hook(keep).remove)
     return undo
+
+
+def attach_named(name: str, module: nn.Module, record: Record) -> ExitStack:
+    """Capture the weights that a module gives out, alone or beside something else.
+
+    Args:
+        name: Its dotted name, for the message.
+        module: For example the softmax or the dropout layer behind it, or an attention block that
+            returns its weights.
+        record: Takes the weights, of shape `(batch, heads, query, key)`.
+
+    Returns:
+        A stack whose `close` removes the hook.
+    """
+
+    def keep(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+        for one in _tensors(output):
+            # One head, of which `(batch, query, key)` is the usual shape.
+            weights = one.unsqueeze(1) if one.dim() == 3 else one
+            if weights.dim() == 4 and _are_weights(weights.detach(), module.training):
+                return record(weights)
+        raise AttentionError(
+            f"What '{name}' returns holds no attention weights of shape (batch, heads, query, "
+            "key): name a module whose output they are, for example the softmax or the dropout "
+            "layer behind it."
+        )
+
+    undo = ExitStack()
+    undo.callback(module.register_forward_hook(keep, prepend=True).remove)
+    return undo
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    parts = output.values() if isinstance(output, Mapping) else output
+    for part in parts if isinstance(output, (Mapping, tuple, list)) else [output]:
+        if isinstance(part, torch.Tensor) and part.is_floating_point():
+            yield part
+
+
+def _are_weights(values: Tensor, training: bool) -> bool:
+    """Whether rows are shares of at most one; dropout makes some of them larger."""
+    if not values.numel() or bool((values < 0).any()):
+        return False
+    return training or bool((values.float().sum(-1) < 1.01).all())

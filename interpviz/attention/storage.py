@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from interpviz.attention.generated import Generated
 from interpviz.attention.layer_weights import LayerWeights
 from interpviz.attention.sequences import Sequences
 from interpviz.errors import InputError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _FORMAT = "interpviz attention maps 1"
 _MASKS = ("padding_mask", "special_tokens_mask", "token_ids")
+_WRITTEN = ("ids", "logprobs")
 
 
 def to_dict(maps: AttentionMaps) -> dict[str, Any]:
@@ -30,7 +32,6 @@ def to_dict(maps: AttentionMaps) -> dict[str, Any]:
     Args:
         maps: The maps.
     """
-    decoder = maps.decoder
     return {
         "layer_names": maps.layer_names,
         "kinds": list(maps.kinds),
@@ -39,9 +40,15 @@ def to_dict(maps: AttentionMaps) -> dict[str, Any]:
         "heads": {name: list(heads) for name, heads in maps.heads.items()},
         "tokens": maps.tokens,
         **{name: getattr(maps, name) for name in _MASKS},
-        "decoder": decoder
-        and {field.name: getattr(decoder, field.name) for field in fields(decoder)},
+        "decoder": _fields(maps.decoder),
+        "generated": _fields(maps.generated),
     }
+
+
+def _fields(part: Sequences | Generated | None) -> dict[str, Any] | None:
+    return (
+        None if part is None else {field.name: getattr(part, field.name) for field in fields(part)}
+    )
 
 
 def save(maps: AttentionMaps, path: str | Path) -> Path:
@@ -70,8 +77,9 @@ def save(maps: AttentionMaps, path: str | Path) -> Path:
         shared[name] = places.setdefault(same, f"visible.{len(places)}")
         tensors[shared[name]] = mask
     tensors |= {f"weights.{name}": one for name, one in content.pop("weights").items()}
-    for prefix, part in (("", content), ("decoder.", content["decoder"] or {})):
-        for name in _MASKS:
+    for prefix in ("", "decoder.", "generated."):
+        part = content[prefix[:-1]] or {} if prefix else content
+        for name in (*_MASKS, *_WRITTEN):
             if part.get(name) is not None:
                 tensors[prefix + name] = part[name]
             part.pop(name, None)
@@ -128,6 +136,9 @@ def load(path: str | Path) -> AttentionMaps:
     decoder = content["decoder"]
     if decoder is not None:
         decoder = Sequences(decoder["tokens"], **_masks(tensors, "decoder."))
+    new = content.get("generated")
+    if new is not None:
+        new = Generated(**new, **{name: tensors[f"generated.{name}"] for name in _WRITTEN})
     return AttentionMaps(
         LayerWeights({name: tensors[f"weights.{name}"] for name in content["layer_names"]}),
         content["tokens"],
@@ -135,6 +146,7 @@ def load(path: str | Path) -> AttentionMaps:
         decoder=decoder,
         visible={name: tensors[place] for name, place in content["visible"].items()},
         heads={name: tuple(heads) for name, heads in content["heads"].items()},
+        generated=new,
         **_masks(tensors, ""),
     )
 

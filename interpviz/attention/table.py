@@ -22,7 +22,7 @@ _LABELS = {
     "entropy": "entropy (0 to 1)",
     "distance": "distance (tokens)",
     "local_mass": "attention within the window",
-    "sink_mass": "attention to the first tokens",
+    "sink_mass": "attention to the first token",
     "self_mass": "attention to itself",
     "previous_token": "attention to the previous token",
     "next_token": "attention to the next token",
@@ -113,6 +113,33 @@ class HeadStatistics:
             raise InputError(f"There is no column {name!r}. {hint}")
         return self.values[name]
 
+    def top(self, column: str, k: int = 1, smallest: bool = False) -> list[tuple[int, int]]:
+        """The heads with the greatest values in a column.
+
+        Args:
+            column: Which one, for example `"induction"`.
+            k: How many heads; all of them where there are fewer.
+            smallest: Whether the least values come first instead.
+
+        Returns:
+            Pairs of layer and head, sorted; equal values by layer, NaN last. Layers are counted
+            from 0 as in `layer_names`, heads are numbers in the model, as `maps[layer, head]` and
+            [`ablate_heads`][interpviz.attention.ablate_heads] take them.
+
+        Raises:
+            InputError: There is no such column, or `k` is no whole number above 0.
+
+        Example:
+            >>> layer, head = maps.statistics().top("induction")[0]
+        """
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+            raise InputError(f"k must be a whole number of heads, at least 1, not {k!r}.")
+        values, entries = self.column(column), self._entries()
+        numbers = torch.tensor([float(values[layer, place]) for layer, place, _ in entries])
+        keys = (numbers if smallest else -numbers).nan_to_num(torch.inf)
+        order = keys.argsort(stable=True)[:k].tolist()
+        return [(entries[i][0], entries[i][2]) for i in order]
+
     def plot(
         self,
         column: str,
@@ -142,25 +169,26 @@ class HeadStatistics:
         from interpviz.render.style import ATTENTION_CMAP, describe
         from interpviz.render.tables import layer_head_heatmap
 
-        values = self.column(column)
+        values, label = self.column(column), _LABELS[column]
+        if column == "sink_mass" and self.sinks > 1:
+            label = f"attention to the first {self.sinks} tokens"
         top = None if column == "distance" else 1.0
         figure = layer_head_heatmap(
             values,
             ax,
-            label=_LABELS[column],
+            label=label,
             title=title,
             cmap=ATTENTION_CMAP if cmap is None else cmap,
             vmin=0.0 if vmin is None else vmin,
             vmax=top if vmax is None else vmax,
         )
-        known = values.nan_to_num(-torch.inf)
-        if ax is None and bool((known > -torch.inf).any()):
-            layer, place = divmod(int(known.argmax()), values.shape[1])
-            head = self._head(layer, place)
+        if ax is None and not bool(values.isnan().all()):
+            layer, head = self.top(column)[0]
             describe(
                 figure,
-                f"{_LABELS[column].capitalize()}, {values.shape[0]} layers by {values.shape[1]} "
-                f"heads: most in layer {layer}, head {head}, with {values[layer, place]:.2f}.",
+                f"{label.capitalize()}, {values.shape[0]} layers by {values.shape[1]} "
+                f"heads: most in layer {layer}, head {head}, with "
+                f"{values.nan_to_num(-torch.inf).max():.2f}.",
             )
         return figure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from interpviz.attention.generated import counted_anew
 from interpviz.attention.layer_weights import LayerWeights
 from interpviz.errors import InputError
 
@@ -50,6 +51,11 @@ def without_special_tokens(maps: AttentionMaps) -> AttentionMaps:
     kept = sides[False]
     assert kept is not None
     decoder = sides[True]
+    generated = maps.generated
+    if (side := decoder if maps.decoder is not None else kept) is not None:
+        sequences, place = side
+        assert sequences.padding_mask is not None
+        generated = counted_anew(generated, place, sequences.padding_mask)
     return replace(
         maps,
         weights=LayerWeights(weights),
@@ -59,6 +65,7 @@ def without_special_tokens(maps: AttentionMaps) -> AttentionMaps:
         special_tokens_mask=kept[0].special_tokens_mask,
         decoder=decoder[0] if maps.decoder is not None and decoder is not None else maps.decoder,
         visible=visible,
+        generated=generated,
     )
 
 

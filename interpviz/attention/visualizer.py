@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from interpviz.attention.capture import AttentionCapture
+from interpviz.attention.drawing import HeadDrawing
 from interpviz.attention.fallback import attentions_from_output
 from interpviz.attention.layers import attention_layers, unwrapped
 from interpviz.attention.maps import AttentionMaps
-from interpviz.attention.selection import (
-    head_index,
-    heads_of_one,
-    real_queries,
-    sequence_of,
-    strongest_link,
-)
+from interpviz.attention.padding import real_positions
+from interpviz.attention.selection import heads_of_one, sequence_of
 from interpviz.errors import AttentionError, troubleshooting
-from interpviz.render.heads import head_heatmap, heads_grid, token_flow
-from interpviz.render.style import ATTENTION_CMAP, describe
-from interpviz.render.tokens import clean_tokens
+from interpviz.render.style import ATTENTION_CMAP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,20 +163,8 @@ class AttentionVisualizer:
         Raises:
             InputError: The tokens do not match the weights, or there is no such head.
         """
-        heads, tokens, keys = self._prepared(attention_weights, tokens, key_tokens)
-        head = head_index(head_idx, len(heads))
-        figure = head_heatmap(
-            heads[head],
-            tokens,
-            ax,
-            title=f"Head {head}",
-            cmap=cmap,
-            mask=self._mask(heads),
-            raw_tokens=raw_tokens,
-            key_tokens=keys,
-        )
-        seen = strongest_link(heads[head], tokens, keys)
-        return _described(figure, f"Heat map of attention head {head}. {seen}")
+        drawing = self._drawing(attention_weights, tokens, key_tokens, raw_tokens)
+        return drawing.head(head_idx, ax, cmap)
 
     def visualize_all_heads(
         self,
@@ -207,23 +190,7 @@ class AttentionVisualizer:
         Raises:
             InputError: The tokens do not match the weights.
         """
-        heads, tokens, keys = self._prepared(attention_weights, tokens, key_tokens)
-        figure = heads_grid(
-            heads,
-            tokens,
-            cmap=cmap,
-            mask=self._mask(heads),
-            raw_tokens=raw_tokens,
-            key_tokens=keys,
-        )
-        focus = heads.max(axis=-1)[:, real_queries(tokens)].mean(axis=-1)
-        sharpest = int(focus.argmax())
-        seen = strongest_link(heads[sharpest], tokens, keys)
-        return _described(
-            figure,
-            f"Heat maps of {len(heads)} attention heads. The most focused is head {sharpest}. "
-            f"{seen}",
-        )
+        return self._drawing(attention_weights, tokens, key_tokens, raw_tokens).grid(cmap)
 
     def visualize_layer_attention(
         self,
@@ -239,12 +206,13 @@ class AttentionVisualizer:
         """Draw a captured layer as one heat map: the mean over its heads.
 
         The mean shows what a layer does as a whole and hides what single heads do; for these,
-        pass `attention_maps.weights[layer_name]` to `visualize_all_heads`.
+        pass `attention_maps.weights[layer_name]` to `visualize_all_heads`. Padding, which the
+        masks of the model tell, is left out; weights passed to other methods are drawn whole.
 
         Args:
             layer_name: The layer, by its name, by the block that holds it, or by its place among
                 the captured layers.
-            tokens: One token a position.
+            tokens: One token a position, padding included.
             batch_index: Which sequence of the batch, needed where there are several.
             ax: Where to draw; a new figure if left out.
             cmap: Colour map.
@@ -262,24 +230,9 @@ class AttentionVisualizer:
         """
         maps = self.attention_maps
         name = maps.weights.name_of(layer_name)
-        heads, tokens, keys = self._prepared(
-            sequence_of(maps.weights[name], batch_index, name), tokens, key_tokens
-        )
-        mean = heads.mean(axis=0)
-        figure = head_heatmap(
-            mean,
-            tokens,
-            ax,
-            title=f"{name}\nmean of {len(heads)} heads",
-            cmap=cmap,
-            mask=self._mask(heads),
-            raw_tokens=raw_tokens,
-            key_tokens=keys,
-        )
-        seen = strongest_link(mean, tokens, keys)
-        return _described(
-            figure, f"Heat map of attention in layer {name}, mean of {len(heads)} heads. {seen}"
-        )
+        heads = sequence_of(maps.weights[name], batch_index, name)
+        real = real_positions(maps, name, batch_index or 0)
+        return self._drawing(heads, tokens, key_tokens, raw_tokens, real).mean(name, ax, cmap)
 
     def plot_attention_flow(
         self,
@@ -309,37 +262,18 @@ class AttentionVisualizer:
         Raises:
             InputError: The tokens do not match the weights, or there is no such query or head.
         """
-        heads, tokens, keys = self._prepared(attention_weights, tokens, key_tokens)
-        shown, which = heads, f"all {len(heads)} heads"
-        if head_idx is not None:
-            head = head_index(head_idx, len(heads))
-            shown, which = heads[[head]], f"head {head}"
-        figure = token_flow(
-            shown,
-            tokens,
-            query_idx,
-            ax,
-            title=which.capitalize(),
-            mask=self._mask(heads),
-            raw_tokens=raw_tokens,
-            key_tokens=keys,
-        )
-        row = shown.mean(axis=0)[query_idx]
-        texts = clean_tokens(keys)
-        greatest = int(row.argmax())
-        return _described(
-            figure,
-            f"Curves from the token {clean_tokens(tokens)[query_idx]!r} to what it attends to in "
-            f"{which}: most to {texts[greatest]!r}, with {row[greatest]:.2f}.",
-        )
+        drawing = self._drawing(attention_weights, tokens, key_tokens, raw_tokens)
+        return drawing.flow(query_idx, head_idx, ax)
 
-    def _prepared(
+    def _drawing(
         self,
         attention_weights: Any,
         tokens: Sequence[str] | None,
         key_tokens: Sequence[str] | None,
-    ) -> tuple[np.ndarray, Sequence[str], Sequence[str]]:
-        """Heads `(heads, query, key)` with a token for each query and key."""
+        raw_tokens: bool = False,
+        real: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> HeadDrawing:
+        """Heads with a token for each query and key, at those that are real."""
         heads = heads_of_one(attention_weights)
         queries, keys = heads.shape[1:]
         if tokens is None:
@@ -347,7 +281,12 @@ class AttentionVisualizer:
             # With a cache there are fewer queries than keys, and they are the last positions.
             tokens = places[-queries:] if queries <= keys else self._default_tokens(queries)
             key_tokens = places if key_tokens is None else key_tokens
-        return heads, list(tokens), list(tokens if key_tokens is None else key_tokens)
+        rows, columns = list(tokens), list(tokens if key_tokens is None else key_tokens)
+        # Tokens that do not fit are told from all positions, real or not.
+        if real is not None and (len(rows), len(columns)) == (queries, keys):
+            heads = heads[:, real[0]][..., real[1]]
+            rows, columns = list(compress(rows, real[0])), list(compress(columns, real[1]))
+        return HeadDrawing(heads, rows, columns, self._mask(heads), raw_tokens)
 
     def _default_tokens(self, count: int) -> list[str]:
         return [str(place) for place in range(count)]
@@ -355,8 +294,3 @@ class AttentionVisualizer:
     def _mask(self, heads: np.ndarray) -> np.ndarray | None:  # noqa: ARG002 - for subclasses
         """Which cells are drawn; None for all."""
         return None
-
-
-def _described(figure: Figure, alt: str) -> Figure:
-    """Describe a figure, unless the caller has already described his own."""
-    return figure if figure.get_label() else describe(figure, alt)

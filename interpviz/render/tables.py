@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def layer_head_heatmap(
     cmap: str | Colormap = ATTENTION_CMAP,
     vmin: float | None = None,
     vmax: float | None = None,
+    mark: Sequence[Sequence[int]] | None = None,
 ) -> Figure:
     """Draw one number for every head of every layer.
 
@@ -36,12 +38,13 @@ def layer_head_heatmap(
         cmap: Colour map.
         vmin: Value at the lower end of the colours; the least value if left out.
         vmax: Value at the upper end of the colours; the greatest value if left out.
+        mark: Heads to frame, as pairs of layer and head, counted from 0.
 
     Returns:
         The figure that was drawn on.
 
     Raises:
-        InputError: The values do not have two dimensions.
+        InputError: The values do not have two dimensions, or a marked head does not exist.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -49,6 +52,7 @@ def layer_head_heatmap(
     if table.ndim != 2 or 0 in table.shape:
         raise InputError(f"The values need the shape (layers, heads), not {table.shape}.")
     layers, heads = table.shape
+    framed = _cells(mark, table.shape)
     size = (float(np.clip(0.4 * heads, 2.2, 8.0)) + 1.8, float(np.clip(0.4 * layers, 1.6, 8.0)) + 1)
     figure, ax = figure_of(ax, size)
     cells = np.ma.masked_invalid(table)
@@ -57,10 +61,44 @@ def layer_head_heatmap(
         axis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
         axis.set_label_text(name)
         axis.set_tick_params(length=0)
+    for layer, head in framed:
+        _frame(ax, layer, head)
     if title:
         ax.set_title(title, parse_math=False)
     figure.colorbar(picture, ax=ax, label=label, fraction=0.046, pad=0.03)
     return figure
+
+
+def _cells(mark: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """The marked layers and heads, checked against the table."""
+    pairs = [] if mark is None else list(mark)
+    cells = [tuple(pair) if np.iterable(pair) else (pair,) for pair in pairs]
+    for cell in cells:
+        whole = all(isinstance(one, int | np.integer) and one >= 0 for one in cell)
+        if len(cell) != 2 or not whole or cell[0] >= shape[0] or cell[1] >= shape[1]:
+            raise InputError(
+                f"There is no head {cell} to mark: a mark is a pair of layer and head, from (0, 0) "
+                f"to ({shape[0] - 1}, {shape[1] - 1})."
+            )
+    return [(int(layer), int(head)) for layer, head in cells]
+
+
+def _frame(ax: Axes, layer: int, head: int) -> None:
+    """Frame one cell with a light and a dark line, one of which is seen on every colour."""
+    from matplotlib.patches import Rectangle
+
+    for color, width in (("white", 3.5), ("black", 1.5)):
+        ax.add_patch(
+            Rectangle(
+                (head - 0.5, layer - 0.5),
+                1,
+                1,
+                fill=False,
+                edgecolor=color,
+                linewidth=width,
+                clip_on=False,
+            )
+        )
 
 
 def pattern_mask(mask: Any, ax: Axes | None = None, *, title: str | None = None) -> Figure:

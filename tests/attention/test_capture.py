@@ -20,30 +20,79 @@ from interpviz.attention.capture import AttentionCapture
 from interpviz.attention.kernels import FUSED_MASKS
 from interpviz.errors import AttentionError, InputError, LayerError
 
+
+def bart():
+    torch.manual_seed(0)
+    config = tf.BartConfig(
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        vocab_size=100,
+    )
+    return tf.BartModel(config).eval()
+
+
+def sharp(model):
+    """The model with larger weights, so that a soft cap or a window changes what it looks at."""
+    for parameter in model.parameters():
+        parameter.data *= 5 if parameter.dim() > 1 else 1
+    return model
+
+
+def soft_capped(t, cap):
+    kwargs = {"head_dim": 8, "sliding_window": 4, "query_pre_attn_scalar": 1}
+    return sharp(t.decoder("Gemma2", attn_logit_softcapping=cap, **kwargs))
+
+
+def with_sinks(t):
+    return t.decoder(
+        "GptOss", head_dim=8, num_local_experts=2, num_experts_per_tok=1, sliding_window=4
+    )
+
+
+def left(t):
+    inputs = t.text_inputs()
+    return {**inputs, "attention_mask": inputs["attention_mask"].flip(1)}
+
+
+def both_sides(inputs):
+    return {**inputs, "decoder_input_ids": inputs["input_ids"][:, :5]}
+
+
 MODELS = {
     "bert": lambda t: (t.bert(), t.text_inputs()),
+    "bert, left": lambda t: (t.bert(), left(t)),
     "gpt2": lambda t: (t.gpt2(), t.text_inputs()),
+    "gpt2, left": lambda t: (t.gpt2(), left(t)),
     "llama": lambda t: (t.decoder("Llama"), t.text_inputs()),
-    "gemma2": lambda t: (
-        t.decoder("Gemma2", head_dim=8, sliding_window=4),
-        t.text_inputs(padded=False),
-    ),
+    "llama, left": lambda t: (t.decoder("Llama"), left(t)),
+    "qwen3": lambda t: (t.decoder("Qwen3", head_dim=8), t.text_inputs()),
+    "gemma2": lambda t: (soft_capped(t, 0.5), t.text_inputs(padded=False)),
+    "gemma2, left": lambda t: (soft_capped(t, 0.5), left(t)),
     "mistral": lambda t: (t.decoder("Mistral", sliding_window=3), t.text_inputs(padded=False)),
-    "gptoss": lambda t: (
-        t.decoder("GptOss", head_dim=8, num_local_experts=2, num_experts_per_tok=1),
-        t.text_inputs(),
-    ),
+    "mistral, left": lambda t: (t.decoder("Mistral", sliding_window=3), left(t)),
+    "gptoss": lambda t: (with_sinks(t), t.text_inputs()),
+    "gptoss, left": lambda t: (with_sinks(t), left(t)),
     "vit": lambda t: (t.vit(), t.image_inputs()),
-    "t5": lambda t: (
-        t.t5(),
-        {**t.text_inputs(), "decoder_input_ids": t.text_inputs()["input_ids"][:, :5]},
-    ),
+    "t5": lambda t: (t.t5(), both_sides(t.text_inputs())),
+    "bart": lambda t: (bart(), both_sides(t.text_inputs())),
+    "bart, left": lambda t: (bart(), both_sides(left(t))),
     "falcon": lambda t: (t.falcon(), t.text_inputs()),
 }
 
 
 def hidden(output):
     return next(v for v in output.values() if isinstance(v, torch.Tensor) and v.is_floating_point())
+
+
+def at_tokens(values, inputs):
+    """Hidden states where there is a token, since those of padding mean nothing."""
+    mask = inputs.get("attention_mask")
+    return values[mask.bool()] if mask is not None and mask.shape == values.shape[:2] else values
 
 
 def reference(model, inputs):
@@ -81,10 +130,28 @@ def test_the_output_is_unchanged_and_the_model_given_back(kind, tiny):
         capture.remove()
         after = model(**inputs)
     assert list(before) == list(during)
-    torch.testing.assert_close(hidden(during), hidden(before), atol=2e-6, rtol=0)
+    found, expected = at_tokens(hidden(during), inputs), at_tokens(hidden(before), inputs)
+    torch.testing.assert_close(found, expected, atol=2e-6, rtol=0)
     assert torch.equal(hidden(after), hidden(before))
     assert tiny.hook_count(model) == hooks
     assert tiny.implementations(model) == kernels
+
+
+def test_caps_sinks_and_windows_are_in_the_weights(tiny):
+    inputs = tiny.text_inputs(padded=False)
+    capped = capture_attention(soft_capped(tiny, 0.5), inputs).weights[1]
+    free = capture_attention(soft_capped(tiny, 50.0), inputs).weights[1]
+    seen = torch.ones(9, 9).tril().bool()
+    assert (capped - free).abs().max() > 0.1
+    # Logits within the cap leave no key with less than exp(-1) times the share of another.
+    rows = capped.where(seen, torch.nan)
+    greatest, least = rows.nan_to_num(0).amax(-1), rows.nan_to_num(9).amin(-1)
+    assert (greatest <= least * 2.7183 + 1e-6).all()
+    sinks = capture_attention(with_sinks(tiny), inputs)
+    for weights in sinks.weights.values():
+        assert weights.sum(-1).max() < 0.95
+    windowed = [w.tril(-4).abs().max().item() == 0 for w in sinks.weights.values()]
+    assert windowed == [True, False]
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
@@ -280,6 +347,45 @@ class OneAttention(nn.Module):
         return {"logits": x, "attentions": (x.new_ones(1, 1, 2, 2),) * self.layers}
 
 
+class Fails(nn.Module):
+    """Stands for a block that raises."""
+
+    def forward(self, *args, **kwargs):
+        raise RuntimeError("on purpose")
+
+
+def broken(kind, tiny):
+    """A model whose last block raises, its input, and what must not stay changed."""
+    if kind == "timm":
+        model = small_timm()
+        model.blocks[1] = Fails()
+        return model, torch.rand(1, 3, 32, 32), lambda: model.blocks[0].attn.fused_attn
+    if kind == "encoder":
+        model = tiny.Encoder().eval()
+        model.encoder.layers[1].linear2 = Fails()
+        return model, torch.rand(2, 6, 16), torch.backends.mha.get_fastpath_enabled
+    model = {"t5": tiny.t5, "gemma2": lambda: tiny.decoder("Gemma2", head_dim=8)}[kind]()
+    (model.decoder.block if kind == "t5" else model.layers)[1] = Fails()
+    inputs = both_sides(tiny.text_inputs()) if kind == "t5" else tiny.text_inputs()
+    return model, inputs, lambda: tiny.implementations(model)
+
+
+@pytest.mark.parametrize("kind", ["timm", "encoder", "t5", "gemma2"])
+def test_a_block_that_raises_leaves_nothing_changed(kind, tiny):
+    model, inputs, told = broken(kind, tiny)
+    before, hooks = told(), tiny.hook_count(model)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        capture_attention(model, inputs)
+    assert told() == before
+    assert tiny.hook_count(model) == hooks
+    with pytest.raises(LayerError):
+        capture_attention(model, inputs, layers="none such")
+    with pytest.raises(InputError, match="There is no head 99"):
+        capture_attention(model, inputs, layers=0, heads=99)
+    assert told() == before
+    assert tiny.hook_count(model) == hooks
+
+
 def test_layers_that_cannot_be_told_apart():
     with pytest.raises(AttentionError, match="2 layers but has 1 attention modules"):
         capture_attention(OneAttention(2), torch.ones(1, 2))
@@ -358,10 +464,56 @@ def test_a_failing_multihead_attention_leaves_no_state():
     assert len(capture.maps) == 1
 
 
-def test_timm():
-    model = timm.create_model(
+def small_timm():
+    return timm.create_model(
         "vit_tiny_patch16_224", img_size=32, depth=2, embed_dim=16, num_heads=4
     ).eval()
+
+
+class Block(nn.Module):
+    """Attention of ones own with the switch and the dropout layer that timm's blocks have."""
+
+    def __init__(self):
+        super().__init__()
+        self.fused_attn = True
+        self.qkv, self.attn_drop = nn.Linear(16, 48), nn.Dropout(0.1)
+
+    def forward(self, x):
+        q, k, v = (one.unflatten(-1, (4, 4)).transpose(1, 2) for one in self.qkv(x).chunk(3, -1))
+        if self.fused_attn:
+            return nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return (self.attn_drop((q @ k.mT / 2).softmax(-1)) @ v).transpose(1, 2).flatten(2)
+
+
+def test_a_custom_model_by_the_names_of_its_blocks():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(Block(), nn.Linear(16, 16), Block()).eval(), torch.randn(2, 5, 16)
+    before = model(x)
+    maps = capture_attention(model, x, layers=["2"])
+    q, k, _ = model[2].qkv(model[1](model[0](x))).chunk(3, -1)
+    q, k = (one.unflatten(-1, (4, 4)).transpose(1, 2) for one in (q, k))
+    expected = (q @ k.mT / 2).softmax(-1)
+    assert maps.layer_names == ["2"]
+    torch.testing.assert_close(maps["2"], expected, atol=1e-6, rtol=0)
+    assert torch.equal(model(x), before)
+    assert model[2].fused_attn
+
+
+def test_cross_attention_of_pytorchs_own_transformer():
+    torch.manual_seed(0)
+    model = nn.Transformer(16, 4, 1, 1, 32, batch_first=True).eval()
+    source, target = torch.randn(2, 6, 16), torch.randn(2, 3, 16)
+    maps = capture_attention(model, (source, target))
+    layer = model.decoder.layers[0]
+    memory = model.encoder(source)
+    state = layer.norm1(target + layer.self_attn(target, target, target)[0])
+    expected = layer.multihead_attn(state, memory, memory, average_attn_weights=False)[1]
+    torch.testing.assert_close(maps[-1], expected, atol=1e-6, rtol=0)
+    assert maps.kinds[-1] == "cross"
+
+
+def test_timm():
+    model = small_timm()
     x = torch.randn(1, 3, 32, 32)
     before = model(x)
     capture = AttentionCapture(model)

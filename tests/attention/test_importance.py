@@ -2,13 +2,14 @@
 
 import copy
 
+import numpy as np
 import pytest
 import timm
 import torch
 import transformers as tf
 from torch import nn
 
-from interpviz.attention import capture_attention
+from interpviz.attention import capture_attention, classify_heads
 from interpviz.attention.ablation import ablate_heads
 from interpviz.attention.importance import head_importance
 from interpviz.attention.layers import attention_layers
@@ -151,6 +152,47 @@ def test_nested_blocks_and_several_layers(kind):
         for layer, head in ((0, 1), (0, 2), (1, 0)):
             columns(projections[layer], head).zero_()
     torch.testing.assert_close(flat, logits_of(model, inputs))
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "multihead"])
+def test_pairs_of_layer_and_head_are_the_mapping(kind):
+    model, inputs, _ = made(kind)
+    intact, name = logits_of(model, inputs), list(attention_layers(model))[1]
+    with ablate_heads(model, {0: [1, 2], 1: [3]}):
+        expected = logits_of(model, inputs)
+    for pairs in (
+        [(0, 1), (1, 3), (0, 2)],
+        ((0, 1), (name, -1), (-2, 2), (1, 3)),
+        [[np.int64(0), np.int64(1)], [0, 2], [name, 3]],
+    ):
+        with ablate_heads(model, pairs):
+            assert torch.equal(logits_of(model, inputs), expected)
+    for nothing in ([], {}):
+        with ablate_heads(model, nothing):
+            torch.testing.assert_close(logits_of(model, inputs), intact)
+
+
+def test_what_statistics_and_head_types_return_can_be_switched_off():
+    model, inputs, _ = made("gpt2")
+    maps = capture_attention(model, inputs)
+    pairs = maps.statistics().top("self_mass", 3)
+    assert len(set(pairs)) == 3
+    named = classify_heads(maps).of("none")
+    for chosen in (pairs, named):
+        with ablate_heads(model, chosen):
+            got = logits_of(model, inputs)
+        by_layer = {layer: [h for k, h in chosen if k == layer] for layer, _ in chosen}
+        with ablate_heads(model, by_layer):
+            assert torch.equal(got, logits_of(model, inputs))
+
+
+@pytest.mark.parametrize("wrong", [(0, 1), [0, 1], [(0, 1, 2)], ["01"], "01", 3, [(0,)]])
+def test_heads_in_another_form_are_refused(wrong, tiny):
+    model, _, _ = made("bert")
+    hooks = tiny.hook_count(model)
+    with pytest.raises(InputError, match="list of pairs"), ablate_heads(model, wrong):
+        pass
+    assert tiny.hook_count(model) == hooks
 
 
 @pytest.mark.parametrize("kind", ["bert", "multihead", "timm"])

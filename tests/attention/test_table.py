@@ -11,6 +11,7 @@ from interpviz.attention.maps import AttentionMaps
 from interpviz.attention.rows import COLUMNS
 from interpviz.attention.sequences import Sequences
 from interpviz.attention.statistics import attention_distance, attention_entropy
+from interpviz.attention.table import HeadStatistics
 from interpviz.errors import InputError
 
 N = 11
@@ -173,6 +174,45 @@ def test_layers_of_different_width_and_chosen_heads():
     )
 
 
+def table_of(rows, **kwargs):
+    values = {"entropy": torch.tensor(rows), "row_sum": torch.ones(len(rows), len(rows[0]))}
+    names = tuple("abc"[: len(rows)])
+    return HeadStatistics(values, names, (None,) * len(rows), **kwargs)
+
+
+def test_top_sorts_heads_and_puts_what_is_not_known_last():
+    nan = math.nan
+    table = table_of([[0.2, nan, 0.9], [0.2, 0.5, -0.1]])
+    order = [(0, 2), (1, 1), (0, 0), (1, 0), (1, 2), (0, 1)]
+    for k in (1, 3, 6, 99):
+        assert table.top("entropy", k) == order[:k]
+    least = [(1, 2), (0, 0), (1, 0), (1, 1), (0, 2), (0, 1)]
+    assert table.top("entropy", 6, smallest=True) == least
+    assert table.top("entropy") == [(0, 2)]
+    assert all(type(number) is int for pair in table.top("entropy", 6) for number in pair)
+
+
+def test_top_gives_heads_by_their_number_in_the_model():
+    maps = AttentionMaps(
+        LayerWeights({"a": softmax(1, 2, 5, 5), "b": softmax(1, 4, 7, 7)}), heads={"a": (3, 6)}
+    )
+    table = maps.statistics()
+    pairs = table.top("entropy", 99)
+    assert sorted(pairs) == [(0, 3), (0, 6), (1, 0), (1, 1), (1, 2), (1, 3)]
+    places = [(layer, {3: 0, 6: 1}[head] if layer == 0 else head) for layer, head in pairs]
+    values = [float(table.column("entropy")[place]) for place in places]
+    assert values == sorted(values, reverse=True)
+    figure = table.plot("entropy")
+    assert "most in layer {}, head {}".format(*pairs[0]) in figure.get_label()
+    plt.close("all")
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True])
+def test_top_needs_a_number_of_heads(k):
+    with pytest.raises(InputError, match="k must be a whole number"):
+        table_of([[0.1]]).top("entropy", k)
+
+
 def test_what_it_looks_like():
     maps, _ = scene(True)
     table = maps.statistics()
@@ -182,7 +222,10 @@ def test_what_it_looks_like():
     assert "layer 1: b (decoder)" in text
     assert "next" not in text.splitlines()[0].split()
     figure = table.plot("sink_mass")
-    assert "Attention to the first tokens, 2 layers by 3 heads: most in layer" in figure.get_label()
+    assert "Attention to the first token, 2 layers by 3 heads: most in layer" in figure.get_label()
+    assert figure.axes[1].get_ylabel() == "attention to the first token"
+    figure = maps.statistics(sinks=4).plot("sink_mass")
+    assert "Attention to the first 4 tokens, 2 layers" in figure.get_label()
     _, ax = plt.subplots()
     assert table.plot("distance", ax, title="far") is ax.figure
     plt.close("all")

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import transformers as tf
 from torch import nn
 
 from interpviz.attention import (
@@ -15,8 +16,10 @@ from interpviz.attention import (
     ViTAttentionVisualizer,
     capture_attention,
 )
+from interpviz.attention.padding import real_positions
 from interpviz.errors import AttentionError, InputError, LayerError
 
+SIZES = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
 TOKENS = ["[CLS]", "the", "lazy", "##dog", "runs", "$", "5", "_", "[SEP]"]
 
 
@@ -261,7 +264,45 @@ def test_layer_of_a_batch(tiny):
     with pytest.raises(InputError, match="There is no sequence 2 in a batch of 2"):
         v.visualize_layer_attention(0, TOKENS, batch_index=2)
     figure = v.visualize_layer_attention(0, TOKENS, batch_index=1)
-    np.testing.assert_allclose(picture(figure), v.attention_maps.weights[0][1].mean(0), atol=1e-6)
+    mean = v.attention_maps.weights[0][1].mean(0)[:7, :7]
+    np.testing.assert_allclose(picture(figure), mean, atol=1e-6)
+    assert labels(figure.axes[0].xaxis)[-1] == TOKENS[6]
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "falcon"])
+@pytest.mark.parametrize("left", [False, True])
+def test_padding_is_left_out_of_a_layers_figure(kind, left, tiny):
+    model, inputs = getattr(tiny, kind)(), tiny.text_inputs()
+    if left:
+        inputs["attention_mask"] = inputs["attention_mask"].flip(1)
+    with (GPTAttentionVisualizer if kind == "gpt2" else AttentionVisualizer)(model) as v:
+        model(**inputs)
+    real = inputs["attention_mask"][1].bool()
+    figure = v.visualize_layer_attention(1, batch_index=1)
+    drawn = np.ma.filled(picture(figure), 0.0)
+    if kind == "falcon":
+        # Its weights come without masks, so nothing tells what is padding.
+        assert drawn.shape == (9, 9)
+        return
+    np.testing.assert_allclose(drawn, v.attention_maps.weights[1][1].mean(0)[real][:, real])
+    assert labels(figure.axes[0].xaxis) == [str(i) for i in real.nonzero()[:, 0].tolist()]
+    with pytest.raises(InputError, match="7 tokens were given"):
+        v.visualize_layer_attention(1, TOKENS[:7], batch_index=1)
+
+
+def test_padded_keys_of_cross_attention_are_left_out(tiny):
+    model = tiny.t5()
+    inputs = {**tiny.text_inputs(), "decoder_input_ids": torch.tensor([[0, 7, 8], [0, 7, 9]])}
+    with AttentionVisualizer(model) as v:
+        model(**inputs)
+    figure = v.visualize_layer_attention("decoder.block.0.layer.1", batch_index=1)
+    assert picture(figure).shape == (3, 7)
+
+
+def test_real_positions_are_those_of_a_known_padding_mask(tiny):
+    maps = capture_attention(tiny.falcon(), tiny.text_inputs())
+    rows, columns = real_positions(maps, maps.layer_names[0], 1)
+    assert rows.tolist() == columns.tolist() == [True] * 7 + [False] * 2
 
 
 def test_cross_attention(tiny):
@@ -284,6 +325,8 @@ def test_cross_attention(tiny):
         (lambda v, w: v.visualize_attention_head(w, TOKENS, 4), "no head 4: the weights have 4"),
         (lambda v, w: v.plot_attention_flow(w, TOKENS, 9), "no query 9: 9 tokens"),
         (lambda v, w: v.plot_attention_flow(w, TOKENS, 0, head_idx=4), "no head 4"),
+        (lambda v, w: v.plot_attention_flow(w, TOKENS, 1.0), "A query is given by its place, 0 to"),
+        (lambda v, w: v.plot_attention_flow(w, TOKENS, True), "not by True"),
         (lambda v, w: v.plot_attention_flow(w, TOKENS[:4], 8), "4 tokens were given"),
         (lambda v, w: v.visualize_all_heads(w.expand(2, 4, 9, 9), TOKENS), "batch of 2 sequences"),
         (lambda v, w: v.visualize_all_heads((w, w), TOKENS), "pick one, for example attentions"),
@@ -338,6 +381,59 @@ def test_families_refuse_each_other(tiny):
     encoder = tiny.Encoder()
     BERTAttentionVisualizer(encoder)
     GPTAttentionVisualizer(encoder)
+    with pytest.raises(AttentionError, match="FalconModel looks at earlier tokens only"):
+        BERTAttentionVisualizer(tiny.falcon())
+    with pytest.raises(AttentionError, match="use GPTAttentionVisualizer"):
+        BERTAttentionVisualizer(tiny.bert(is_decoder=True))
+
+
+def other(kind, **kwargs):
+    torch.manual_seed(0)
+    return getattr(tf, f"{kind}Model")(getattr(tf, f"{kind}Config")(vocab_size=100, **kwargs))
+
+
+CAUSAL = {
+    "GPTJ": {"n_embd": 32, "n_layer": 1, "n_head": 4, "rotary_dim": 4},
+    "Bloom": {"hidden_size": 32, "n_layer": 1, "n_head": 4},
+    "Mpt": {"d_model": 32, "n_layers": 1, "n_heads": 4},
+}
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_causal_models_that_do_not_say_so_are_told_when_they_run(kind, tiny, one):
+    model = other(kind, **CAUSAL[kind]).eval()
+    hooks = tiny.hook_count(model)
+    with (  # noqa: PT012 - the constructor or the run may tell
+        pytest.raises(AttentionError, match=f"{kind}Model looks at earlier tokens only: use GPT"),
+        BERTAttentionVisualizer(model) as v,
+    ):
+        model(**one)
+        v.visualize_layer_attention(0)
+    assert tiny.hook_count(model) == hooks
+    with GPTAttentionVisualizer(model) as v:
+        model(**one)
+    v.visualize_layer_attention(0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("XLNet", {"d_model": 32, "n_layer": 1, "n_head": 4, "d_inner": 64}),
+        ("XLM", {"emb_dim": 32, "n_layers": 1, "n_heads": 4}),
+        ("DebertaV2", {**SIZES, "num_hidden_layers": 1}),
+    ],
+)
+def test_encoders_that_say_nothing_are_taken(kind, sizes, one):
+    model = other(kind, **sizes).eval()
+    with BERTAttentionVisualizer(model) as v:
+        model(input_ids=one["input_ids"])
+    v.visualize_layer_attention(0)
+
+
+def test_an_encoder_that_reads_a_single_token_is_no_decoder(tiny):
+    with BERTAttentionVisualizer(tiny.bert()) as v:
+        v.model(torch.tensor([[5]]))
+    assert v.attention_maps.kinds == ("encoder", "encoder")
 
 
 def test_vit(tiny):
@@ -366,6 +462,11 @@ def test_vit(tiny):
         v.visualize_patch_attention(weights, 17)
     with pytest.raises(InputError, match="There is no head 4"):
         v.visualize_patch_attention(weights, 0, 4)
+    for wrong in (1.0, True, "1"):
+        with pytest.raises(InputError, match="A head is given by its number, 0 to 3"):
+            v.visualize_patch_attention(weights, 0, wrong)
+        with pytest.raises(InputError, match="A query is given by its place, 0 to 16"):
+            v.visualize_patch_attention(weights, wrong)
 
 
 def test_vit_without_a_square_grid(tiny):

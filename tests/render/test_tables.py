@@ -25,6 +25,17 @@ def test_layer_head_heatmap():
     assert all(tick == int(tick) for tick in [*ax.get_xticks(), *ax.get_yticks()])
 
 
+def test_marked_heads_are_framed_by_a_light_and_a_dark_line():
+    figure = layer_head_heatmap(np.eye(3, 4), mark=[(0, 3), torch.tensor([2, 1]).numpy()])
+    frames = figure.axes[0].patches
+    assert [frame.get_xy() for frame in frames] == [(2.5, -0.5)] * 2 + [(0.5, 1.5)] * 2
+    brightness = [sum(frame.get_edgecolor()[:3]) for frame in frames]
+    assert brightness == [3, 0, 3, 0]
+    assert frames[0].get_linewidth() > frames[1].get_linewidth()
+    assert not frames[0].get_fill()
+    assert not layer_head_heatmap(np.eye(2), mark=[]).axes[0].patches
+
+
 def test_own_axes():
     figure, axes = plt.subplots(1, 3)
     assert layer_head_heatmap(np.eye(2), axes[0]) is figure
@@ -53,6 +64,11 @@ def test_patch_map():
     ("call", "message"),
     [
         (lambda: layer_head_heatmap(np.ones(3)), r"need the shape \(layers, heads\)"),
+        (lambda: layer_head_heatmap(np.eye(2), mark=[(2, 0)]), r"no head \(2, 0\) to mark: .* 1\)"),
+        (lambda: layer_head_heatmap(np.eye(2), mark=[(0, -1)]), r"no head \(0, -1\) to mark"),
+        (lambda: layer_head_heatmap(np.eye(2), mark=[(0, 1.0)]), "a pair of layer and head"),
+        (lambda: layer_head_heatmap(np.eye(2), mark=[(0,)]), "a pair of layer and head"),
+        (lambda: layer_head_heatmap(np.eye(2), mark=(0, 1)), "a pair of layer and head"),
         (lambda: pattern_mask(np.ones(3)), r"needs the shape \(query, key\)"),
         (lambda: patch_map(np.ones(3)), r"need the shape \(rows, columns\)"),
     ],

@@ -1,0 +1,105 @@
+"""Token ids that a model cannot take, told before it runs."""
+
+import pytest
+import torch
+import transformers as tf
+
+from interpviz.attention import attention_statistics, capture_attention
+from interpviz.errors import InputError
+
+
+def roberta(tiny):
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
+    config = tf.RobertaConfig(
+        **sizes, num_hidden_layers=1, vocab_size=100, pad_token_id=1, max_position_embeddings=10
+    )
+    return tf.RobertaModel(config).eval()
+
+
+def bart(tiny):
+    config = tf.BartConfig(
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        vocab_size=100,
+        max_position_embeddings=8,
+    )
+    return tf.BartModel(config).eval()
+
+
+def opt(tiny):
+    config = tf.OPTConfig(
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        ffn_dim=64,
+        vocab_size=100,
+        max_position_embeddings=8,
+    )
+    return tf.OPTModel(config).eval()
+
+
+EIGHT = {
+    "bert": lambda t: t.bert(max_position_embeddings=8),
+    "gpt2": lambda t: t.gpt2(n_positions=8),
+    "roberta": roberta,
+    "bart": bart,
+    "opt": opt,
+}
+
+
+@pytest.mark.parametrize("kind", EIGHT)
+def test_a_text_longer_than_the_model_takes(kind, tiny):
+    model, ids = EIGHT[kind](tiny), tiny.text_inputs()["input_ids"]
+    maps = capture_attention(model, {"input_ids": ids[:, :8]})
+    assert maps[0].shape[-1] == 8
+    kernels = tiny.implementations(model)
+    for given in ({"input_ids": ids}, ids):
+        for call in (capture_attention, attention_statistics):
+            with pytest.raises(InputError, match=r"have 9 tokens, but .* at most 8: pass"):
+                call(model, given)
+    assert tiny.hook_count(model) == 0
+    assert tiny.implementations(model) == kernels
+
+
+def test_each_side_of_an_encoder_decoder_has_a_limit(tiny):
+    model, ids = bart(tiny), tiny.text_inputs()["input_ids"]
+    short = ids[:, :3]
+    for given in (
+        {"input_ids": ids, "decoder_input_ids": short},
+        {"input_ids": short, "decoder_input_ids": ids},
+    ):
+        with pytest.raises(InputError, match="have 9 tokens, but BartModel takes at most 8"):
+            capture_attention(model, given)
+
+
+def test_padding_takes_no_position_in_roberta(tiny):
+    ids = tiny.text_inputs()["input_ids"].clone()
+    ids[:, 7:] = 1
+    mask = (ids != 1).long()
+    maps = capture_attention(roberta(tiny), {"input_ids": ids, "attention_mask": mask})
+    assert maps[0].shape[-1] == 9
+
+
+def test_positions_that_are_computed_have_no_end(tiny):
+    model = tiny.decoder("Llama", max_position_embeddings=4)
+    assert len(capture_attention(model, tiny.text_inputs())) == 2
+    text = tiny.text_inputs()
+    assert len(capture_attention(tiny.t5(), {**text, "decoder_input_ids": text["input_ids"]})) == 6
+
+
+def test_positions_of_ones_own_choice(tiny):
+    ids, model = tiny.text_inputs()["input_ids"], tiny.gpt2(n_positions=8)
+    places = torch.arange(9).clamp(max=7)[None]
+    assert len(capture_attention(model, {"input_ids": ids, "position_ids": places})) == 2
+
+
+@pytest.mark.parametrize("ids", [[[5, 6, 7]], torch.tensor([5, 6, 7]), [5, 6, 7]])
+def test_ids_that_are_no_batch(ids, tiny):
+    with pytest.raises(InputError, match=r"input_ids must be a tensor of shape \(batch, position"):
+        capture_attention(tiny.bert(), {"input_ids": ids})
