@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from interpviz import attention, cam, errors, metrics, render, zoo
+    from interpviz import attention, cam, errors, metrics, render, report, zoo
     from interpviz.attention import (
         AttentionVisualizer,
         BERTAttentionVisualizer,
@@ -35,6 +35,7 @@ __all__ = [
     "get_target_layer",
     "metrics",
     "render",
+    "report",
     "zoo",
 ]
 

@@ -30,7 +30,7 @@ visualizer = BERTAttentionVisualizer(m.model)
 with visualizer, torch.no_grad():
     m.model(**inputs)
 
-weights = torch.stack([w[0] for w in visualizer.attention_maps.weights.values()]).cpu()
+weights = visualizer.attention_maps.stacked()[:, 0].cpu()
 layers, heads, n, _ = weights.shape
 print(f"{layers} layers, {heads} heads each, {n} tokens")
 

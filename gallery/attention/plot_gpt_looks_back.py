@@ -43,7 +43,7 @@ print(f"{layers} layers, {heads} heads each, {len(ids)} tokens, the first one is
 # its column `entropy` is 1 for a head that looks at all alike.
 
 statistics = maps.statistics()
-layer, head = divmod(int(statistics.column("entropy").argmax()), heads)
+layer, head = statistics.top("entropy")[0]
 fig = visualizer.visualize_attention_head(maps.weights[layer], tokens, head)
 fig.axes[0].set_title(f"Layer {layer}, head {head}")
 plt.show()
@@ -55,14 +55,15 @@ plt.show()
 # statistics' column `sink_mass` is the share of attention on the first token.
 
 sink = statistics.column("sink_mass")
-layer, head = divmod(int(sink.argmax()), heads)
+layer, head = statistics.top("sink_mass")[0]
 fig = visualizer.visualize_attention_head(maps.weights[layer], tokens, head)
 fig.axes[0].set_title(f"Layer {layer}, head {head}")
 plt.show()
 
 # %%
+# The same share for every head. The frame marks the head above.
 
-fig = statistics.plot("sink_mass", title="Attention sinks")
+fig = statistics.plot("sink_mass", title="Attention sinks", mark=[(layer, head)])
 plt.show()
 
 # %%
@@ -131,10 +132,8 @@ pieces = [start, ".", " blue", "7"]
 swaps = [ids[0], *(m.tokenizer(p, add_special_tokens=False)["input_ids"][0] for p in pieces)]
 versions = torch.tensor([[first, *ids[1:]] for first in swaps] + [[ids[0], *ids[:-1]]])
 tried = capture_attention(m.model, {"input_ids": versions})
-on_first, on_second = (
-    torch.stack([w[:, :, 2:, key].mean((1, 2)) for w in tried.weights.values()]).cpu()
-    for key in (0, 1)
-)
+on_first, on_second = tried.stacked()[:, :, :, 2:, :2].mean((2, 3)).unbind(-1)
+on_first, on_second = on_first.cpu(), on_second.cpu()
 names = clean_tokens(m.tokenizer.convert_ids_to_tokens(swaps))
 
 fig, (above, below) = plt.subplots(
@@ -189,7 +188,7 @@ maps.view(
     layers=range(0, layers, 3),
     special_tokens=first,
     title="Attention of a GPT",
-    alt="Heat map of the first head of the first layer: a triangle, since no token sees the future.",
+    alt="Heat map of the first head of the first layer: a triangle; no token sees the future.",
 )
 
 # %%

@@ -87,7 +87,8 @@ print(f"its last ones {second[-3:].mean():.2f}")
 # An *induction head* looks from a token at what came after its earlier copy, and so at what should
 # come next. The column `induction` of
 # [`AttentionMaps.statistics`][interpviz.attention.AttentionMaps.statistics] is the share of
-# attention on those keys, `previous_token` that on the token just before.
+# attention on those tokens, `previous_token` that on the token just before. The frame marks the
+# head with the highest share of `induction`.
 
 maps = capture_attention(m.model, {"input_ids": found}, tokens=m.tokenizer)
 statistics = maps.statistics()
@@ -97,15 +98,15 @@ layers, heads = induction.shape
 fig, axes = plt.subplots(
     1, 2, figsize=(8, np.clip(0.32 * layers, 3, 8) + 1), sharey=True, layout="constrained"
 )
-statistics.plot("previous_token", axes[0], title="Looks at the previous token")
-statistics.plot("induction", axes[1], title="Looks behind the earlier copy")
-axes[1].set_ylabel("")
 best = statistics.top("induction")[0]
+statistics.plot("previous_token", axes[0], title="Looks at the previous token")
+statistics.plot("induction", axes[1], title="Looks behind the earlier copy", mark=[best])
+axes[1].set_ylabel("")
 caption(fig, m.provenance.caption)
 describe(
     fig,
-    f"Two maps of {layers} layers by {heads} heads. Most attention behind the earlier copy: layer "
-    f"{best[0]} head {best[1]}, {induction.max():.0%}.",
+    f"Two maps of {layers} layers by {heads} heads. Most attention behind the earlier copy, in a "
+    f"frame: layer {best[0]} head {best[1]}, {induction.max():.0%}.",
 )
 plt.show()
 

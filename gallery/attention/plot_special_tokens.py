@@ -15,7 +15,6 @@ attention can rest on them. This page counts it, and then tests whether it matte
 
 import matplotlib.pyplot as plt
 import torch
-from matplotlib.patches import Rectangle
 
 from interpviz.attention import capture_attention
 from interpviz.render import caption, describe, head_heatmap, layer_head_heatmap
@@ -40,7 +39,7 @@ seconds = [
 ]
 inputs = m.tokenizer(firsts + seconds, return_tensors="pt", padding=True).to(m.model.device)
 maps = capture_attention(m.model, inputs)
-weights = torch.stack(list(maps.weights.values())).float()
+weights = maps.stacked().float()
 layers, texts, heads, length, _ = weights.shape
 print(f"{layers} layers of {heads} heads; {texts} texts of at most {length} tokens")
 
@@ -102,16 +101,20 @@ for name, values in share.items():
 #
 # ## Which heads rest?
 #
-# Both maps have one scale. A red frame marks the highest head.
+# Both maps have one scale. A frame marks the highest head.
 
 fig, axes = plt.subplots(2, 1, figsize=(6, 1.6 + 0.7 * layers), layout="constrained")
 tops = {}
 for ax, name in zip(axes, ("[CLS]", "[SEP]")):
-    layer_head_heatmap(share[name], ax, label="share", title=f"attention on {name}", vmin=0, vmax=1)
     tops[name] = divmod(int(share[name].argmax()), heads)
-    layer, head = tops[name]
-    ax.add_patch(
-        Rectangle((head - 0.5, layer - 0.5), 1, 1, fill=False, ec="red", lw=2, clip_on=False)
+    layer_head_heatmap(
+        share[name],
+        ax,
+        label="share",
+        title=f"attention on {name}",
+        vmin=0,
+        vmax=1,
+        mark=[tops[name]],
     )
 listing = "; ".join(
     f"{name}, most in layer {a} head {b}, {share[name][a, b]:.0%}" for name, (a, b) in tops.items()
@@ -266,7 +269,7 @@ print(f"two different things:      {apart[:half, :half][different].mean():.3f}")
 
 pair = m.tokenizer(firsts, seconds, return_tensors="pt", padding=True).to(m.model.device)
 paired = capture_attention(m.model, pair)
-looks = torch.stack(list(paired.weights.values())).float()
+looks = paired.stacked().float()
 separators = pair["input_ids"] == m.tokenizer.sep_token_id
 ends = separators.nonzero()[:, 1].view(-1, 2)
 position = torch.arange(separators.shape[1], device=ends.device)

@@ -234,7 +234,7 @@ for name, values in listed.items():
 print("last column: rank correlation with the loss when one word alone is hidden")
 
 # %%
-# Max flow looks almost the same everywhere, and the reason is in its definition: what reaches a
+# Where max flow looks almost the same everywhere, the reason is in its definition: what reaches a
 # word passes the first layer, and the sum of what this layer lets in is the limit. If that is all
 # it tells, it ranks words as the first layer does:
 

@@ -131,7 +131,7 @@ tokens, weights, visible = {}, {}, {}
 for title, m in models.items():
     maps = capture_attention(m.model, m.tokenizer(short, return_tensors="pt").to(m.model.device))
     tokens[title] = maps.tokens[0]
-    weights[title] = torch.stack([layer[0] for layer in maps.weights.values()]).cpu()
+    weights[title] = maps.stacked()[:, 0].cpu()
     seen = torch.ones(weights[title].shape[-2:], dtype=torch.bool)
     visible[title] = seen.tril() if maps.kinds[0] == "decoder" else seen
 

@@ -1,5 +1,5 @@
 """
-# Numbers for heads
+# Which heads look widely, and which look far?
 
 Two numbers sort the many heads of a model: how widely each spreads its attention (entropy), and how
 far it looks (distance). They tell which of the heads to look at.
@@ -81,7 +81,7 @@ for name, values in (("entropy", entropy), ("distance", distance)):
 # ## The extremes
 #
 # The numbers tell which heads to look at: the most focused one, the widest one, and the one that
-# looks farthest.
+# looks farthest. The numbers are means over four sentences; the pictures show one of them.
 
 sentence = m.tokenizer(sentences[2], return_tensors="pt").to(m.model.device)
 tokens = m.tokenizer.convert_ids_to_tokens(sentence["input_ids"][0])
@@ -95,13 +95,13 @@ extremes = {
     "widest": divmod(int(entropy.argmax()), heads),
     "farthest": divmod(int(distance.argmax()), heads),
 }
-fig, axes = plt.subplots(1, 3, figsize=(13, 4.8), layout="constrained")
+fig, axes = plt.subplots(3, 1, figsize=(5.4, 14), layout="constrained")
 for ax, (name, (layer, head)) in zip(axes, extremes.items()):
     captured = visualizer.attention_maps.weights[layer][0]
     visualizer.visualize_attention_head(captured, tokens, head, ax=ax)
     ax.set_title(f"{name}: layer {layer} head {head}")
 listing = "; ".join(f"{name}: layer {a} head {b}" for name, (a, b) in extremes.items())
-describe(fig, f"Heat maps of three heads. {listing}.")
+describe(fig, f"Heat maps of three heads, below each other. {listing}.")
 plt.show()
 
 # %%

@@ -1,5 +1,5 @@
 """
-# Four patterns: local, global, causal, dilated
+# Which heads look local, global, causal or dilated?
 
 Four masks that efficient transformers use, and the trained heads that come nearest to each.
 Attention over n tokens has n x n entries, and a mask keeps only some of them. Do heads that were
@@ -39,7 +39,7 @@ def attention_of(m):
     with torch.no_grad():
         maps = capture_attention(m.model, inputs)
     tokens = m.tokenizer.convert_ids_to_tokens(inputs["input_ids"][0])
-    return tokens, torch.stack([w[0] for w in maps.weights.values()]).cpu()
+    return tokens, maps.stacked()[:, 0].cpu()
 
 
 bert_tokens, bert_weights = attention_of(bert)

@@ -17,7 +17,6 @@ from math import isqrt
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 
 from interpviz.attention import (
     block_mask,
@@ -221,7 +220,7 @@ tried = ["local", "dilated", "strided", "block", "random", "global", "Longformer
 entries, kept = {}, {}
 for title, m in models.items():
     maps = capture_attention(m.model, m.tokenizer(text, return_tensors="pt").to(m.model.device))
-    mean = torch.stack([w[0].mean(0) for w in maps.weights.values()]).mean(0).cpu().numpy()
+    mean = maps.stacked()[:, 0].mean((0, 1)).cpu().numpy()
     count = len(mean)
     visible = causal_mask(count) if title == "GPT" else np.ones((count, count), dtype=bool)
     for name in tried:

@@ -16,6 +16,7 @@ from interpviz.attention.layer_weights import LayerWeights
 from interpviz.attention.layers import unwrapped
 from interpviz.attention.maps import AttentionMaps
 from interpviz.attention.sequences import Sequences, named
+from interpviz.attention.token_ids import check_new_tokens
 from interpviz.errors import AttentionError, InputError, troubleshooting
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def generated_maps(
 
     Raises:
         AttentionError: The model cannot generate, or no chosen layer ran.
-        InputError: The steps do not form one text per sequence, as with several beams.
+        InputError: The steps do not form one text per sequence, as with several beams, or the
+            text would become longer than the model takes.
     """
     _check(unwrapped(model), generate)
     capture = AttentionCapture(model, layers, heads=heads)
@@ -60,6 +62,7 @@ def generated_maps(
     capture.keep_passes()
     try:
         args, kwargs = arguments(capture.model, inputs)
+        _check_length(writer, args, {**kwargs, **generate})
         with torch.no_grad():
             result = writer.generate(*args, **{**kwargs, **generate, **_RETURNED})
     finally:
@@ -102,6 +105,23 @@ def _check(model: nn.Module, generate: Mapping[str, Any]) -> None:
             "Maps of several beams or of drafts cannot be joined into one text: generate with "
             "num_beams=1, and without an assistant or prompt lookup."
         )
+
+
+def _check_length(model: Any, args: Sequence[Any], given: Mapping[str, Any]) -> None:
+    """Refuse before the first step what would be an error in a later one."""
+    if not hasattr(model, "config"):
+        return
+    both = is_encoder_decoder(model)
+    names = ("decoder_input_ids",) if both else ("input_ids", "inputs_embeds")
+    texts: list[Any] = [given.get(name) for name in names] + ([] if both else list(args[:1]))
+    # A decoder that is given nothing begins with its start token.
+    lengths = [text.shape[1] for text in texts if getattr(text, "ndim", 0) > 1]
+    length = lengths[0] if lengths else int(both)
+    new, whole = _setting(model, given, "max_new_tokens"), given.get("max_length")
+    if new is None and whole is not None:
+        new = whole - length
+    if length and new is not None:
+        check_new_tokens(model, length, int(new))
 
 
 def _setting(model: Any, generate: Mapping[str, Any], name: str) -> Any:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Tokens = Sequence[str] | Sequence[Sequence[str]] | None
 
+# A token of this text is known as padding wherever tokens are drawn.
+PADDING = "[PAD]"
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -47,8 +50,8 @@ class Sequences:
         """The sequences without special tokens and padding.
 
         Returns:
-            The shorter sequences, padded at their end to one length, and where each of their
-            positions was, `(batch, position)`.
+            The shorter sequences, padded at their end to one length, where their tokens read
+            "[PAD]", and where each of their positions was, `(batch, position)`.
         """
         assert self.special_tokens_mask is not None
         dropped = self.special_tokens_mask
@@ -64,7 +67,8 @@ class Sequences:
         if tokens is not None:
             rows = tokens * len(place) if len(tokens) == 1 else tokens
             tokens = [
-                [row[i] for i in where] for row, where in zip(rows, place.tolist(), strict=True)
+                [row[i] if real else PADDING for i, real in zip(*where, strict=True)]
+                for row, *where in zip(rows, place.tolist(), padding.tolist(), strict=True)
             ]
         ids = None if self.token_ids is None else self.token_ids.gather(1, place)
         nothing_special = torch.zeros_like(padding)

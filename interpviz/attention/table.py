@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +149,7 @@ class HeadStatistics:
         cmap: str | Colormap | None = None,
         vmin: float | None = None,
         vmax: float | None = None,
+        mark: Sequence[Sequence[int]] | None = None,
     ) -> Figure:
         """Draw one statistic, layers by heads.
 
@@ -159,12 +160,13 @@ class HeadStatistics:
             cmap: Colour map; the one of attention if left out.
             vmin: Value at the lower end of the colours; 0 if left out.
             vmax: Value at the upper end; if left out 1, or the greatest distance.
+            mark: Heads to frame, as the pairs of layer and head that `top` returns.
 
         Returns:
             The figure that was drawn on.
 
         Raises:
-            InputError: There is no such column.
+            InputError: There is no such column, or a marked head is not in the table.
         """
         from interpviz.render.style import ATTENTION_CMAP, describe
         from interpviz.render.tables import layer_head_heatmap
@@ -181,6 +183,7 @@ class HeadStatistics:
             cmap=ATTENTION_CMAP if cmap is None else cmap,
             vmin=0.0 if vmin is None else vmin,
             vmax=top if vmax is None else vmax,
+            mark=mark,
         )
         if ax is None and not bool(values.isnan().all()):
             layer, head = self.top(column)[0]

@@ -12,6 +12,7 @@ from interpviz.metrics.randomisation_check import Randomisation, class_sensitivi
 from interpviz.metrics.road_curves import RoadCurves, road
 from interpviz.metrics.sensitivity import sensitivity_n
 from interpviz.metrics.similarity import rank_correlation, structural_similarity
+from interpviz.metrics.spread import half_mass_area
 from interpviz.metrics.table import MethodTable
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "deletion",
     "energy_inside",
     "grid_pointing_game",
+    "half_mass_area",
     "increase_in_confidence",
     "infidelity",
     "insertion",

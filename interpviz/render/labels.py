@@ -27,6 +27,7 @@ __all__ = [
     "label_axis",
     "shown",
     "values_of",
+    "visible",
     "visible_cells",
 ]
 
@@ -135,12 +136,16 @@ def shown(tokens: Sequence[str], raw_tokens: bool) -> list[str]:
         raw_tokens: Whether to show them as they are instead of cleaned.
     """
     texts = [str(token) for token in tokens] if raw_tokens else clean_tokens(tokens)
-    visible = ["".join(map(_visible, text.replace("\n", NEWLINE))) for text in texts]
-    return [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in visible]
+    texts = ["".join(map(visible, text.replace("\n", NEWLINE))) for text in texts]
+    return [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in texts]
 
 
-def _visible(character: str) -> str:
-    r"""The character, or its code such as `\x07` where fonts and SVG have no place for it."""
+def visible(character: str) -> str:
+    r"""The character, or its code such as `\x07` where fonts and SVG have no place for it.
+
+    Args:
+        character: A single one.
+    """
     if unicodedata.category(character) in ("Cc", "Cs", "Cn"):
         return character.encode("unicode_escape").decode("ascii")
     return character

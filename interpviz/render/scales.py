@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Colormap
 
-__all__ = ["colour_scale", "contrast", "ink_on"]
+__all__ = ["beyond", "colour_scale", "contrast", "ink_on"]
 
 
 def colour_scale(

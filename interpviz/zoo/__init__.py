@@ -9,15 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from interpviz.zoo.any_model import Loaded
+    from interpviz.zoo.external import find_model
     from interpviz.zoo.loaded import ZooModel
     from interpviz.zoo.models import load_model, model_names
     from interpviz.zoo.pictures import Photo, load_photo, photos
     from interpviz.zoo.provenance import Provenance
 
 __all__ = [
+    "Loaded",
     "Photo",
     "Provenance",
     "ZooModel",
+    "find_model",
     "load_model",
     "load_photo",
     "model_names",
@@ -25,9 +29,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "Loaded": "any_model",
     "Photo": "pictures",
     "Provenance": "provenance",
     "ZooModel": "loaded",
+    "find_model": "external",
     "load_model": "models",
     "load_photo": "pictures",
     "model_names": "models",

@@ -322,8 +322,9 @@ def test_a_class_that_ignores_the_interface_answers_as_it_was_asked(tiny):
 
 def test_a_class_that_ignores_the_interface_is_restored_after_an_exception(tiny):
     model = tiny.falcon()
-    with pytest.raises(IndexError):
-        capture_attention(model, {"input_ids": torch.tensor([[1000]])})
+    broken = {"input_ids": torch.tensor([[5]]), "attention_mask": torch.ones(1, 1, 3, 3)}
+    with pytest.raises(RuntimeError):
+        capture_attention(model, broken)
     assert model.config._attn_implementation == "sdpa"
     assert tiny.hook_count(model) == tiny.hook_count(tiny.falcon())
 

@@ -20,6 +20,7 @@ def writer(kind, tiny, **kwargs):
     return getattr(tf, f"{kind}ForCausalLM")(config).eval()
 
 
+FREE = {"do_sample": False, "pad_token_id": 0, "eos_token_id": None}
 SIZES = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -336,3 +337,40 @@ def test_what_cannot_be_joined(tiny):
     alone = capture_attention(model, torch.tensor([[5]]), generate={**NEW, "num_beams": 1})
     assert alone.prompt_length == 1
     assert tiny.hook_count(model) == 0
+
+
+def test_more_tokens_than_the_model_has_positions(tiny):
+    model, ids = tiny.gpt2(n_positions=12), tiny.text_inputs(padded=False)
+    fits = capture_attention(model, ids, generate={**FREE, "max_new_tokens": 4})
+    assert fits[0].shape[-2:] == (12, 12)
+    for settings in ({"max_new_tokens": 5}, {"max_length": 14}, {"max_new_tokens": 50}):
+        for given in (ids, ids["input_ids"]):
+            with pytest.raises(InputError, match=r"GPT2.* at most 12: pass max_new_tokens=4 or"):
+                capture_attention(model, given, generate={**FREE, **settings})
+    model.generation_config.max_new_tokens = 5
+    with pytest.raises(InputError, match="9 given and 5 new tokens do not fit"):
+        capture_attention(model, ids, generate=FREE)
+    assert tiny.hook_count(model) == 0
+
+
+def test_a_decoder_may_write_as_much_as_it_has_positions(tiny):
+    torch.manual_seed(0)
+    config = tf.BartConfig(
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        vocab_size=100,
+        max_position_embeddings=10,
+        forced_eos_token_id=None,
+    )
+    model, inputs = tf.BartForConditionalGeneration(config).eval(), tiny.text_inputs()
+    maps = capture_attention(model, inputs, generate={**FREE, "max_new_tokens": 10})
+    assert maps.decoder.token_ids.shape == (2, 10)
+    with pytest.raises(InputError, match=r"1 given and 11 new tokens .* max_new_tokens=10 or"):
+        capture_attention(model, inputs, generate={**FREE, "max_new_tokens": 11})
+    endless = capture_attention(t5(), inputs, generate={**NEW, "max_new_tokens": 12})
+    assert endless.prompt_length == 1

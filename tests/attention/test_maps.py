@@ -180,7 +180,7 @@ def test_without_special_tokens():
     )
     text = maps.without_special_tokens()
     assert text.tokens[0] == ["a", "b"]
-    assert text.tokens[1][0] == "c"
+    assert text.tokens[1] == ["c", "[PAD]"]
     assert text.padding_mask.tolist() == [[True, True], [True, False]]
     for old, new in zip(maps.weights.values(), text.weights.values(), strict=True):
         assert torch.equal(new[0], old[0, :, 1:3, 1:3])

@@ -228,6 +228,11 @@ def test_what_it_looks_like():
     assert "Attention to the first 4 tokens, 2 layers" in figure.get_label()
     _, ax = plt.subplots()
     assert table.plot("distance", ax, title="far") is ax.figure
+    assert not ax.patches
+    marked = table.plot("entropy", mark=[(1, 2)]).axes[0].patches
+    assert {patch.get_xy() for patch in marked} == {(1.5, 0.5)}
+    with pytest.raises(InputError, match=r"There is no head \(2, 0\) to mark"):
+        table.plot("entropy", mark=[(2, 0)])
     plt.close("all")
 
 

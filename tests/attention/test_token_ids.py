@@ -103,3 +103,61 @@ def test_positions_of_ones_own_choice(tiny):
 def test_ids_that_are_no_batch(ids, tiny):
     with pytest.raises(InputError, match=r"input_ids must be a tensor of shape \(batch, position"):
         capture_attention(tiny.bert(), {"input_ids": ids})
+
+
+READERS = {
+    "bert": lambda t: t.bert(),
+    "gpt2": lambda t: t.gpt2(),
+    "llama": lambda t: t.decoder("Llama"),
+    "bart": bart,
+    "t5": lambda t: t.t5(),
+}
+
+
+@pytest.mark.parametrize("wrong", [100, -1])
+@pytest.mark.parametrize("kind", READERS)
+def test_ids_outside_the_vocabulary(kind, wrong, tiny):
+    model, ids = READERS[kind](tiny), tiny.text_inputs()["input_ids"][:, :6].clone()
+    given = {"input_ids": ids}
+    if kind == "t5":
+        given["decoder_input_ids"] = ids
+    ids[0, 1] = 99
+    assert len(capture_attention(model, given)) > 0
+    ids[1, 2] = wrong
+    with pytest.raises(InputError, match=rf"input_ids hold the id {wrong}, but .* from 0 to 99"):
+        capture_attention(model, given)
+    assert tiny.hook_count(model) == 0
+
+
+def test_each_side_of_an_encoder_decoder_has_a_vocabulary(tiny):
+    ids = tiny.text_inputs()["input_ids"][:, :6]
+    wrong = ids.clone()
+    wrong[0, 0] = 100
+    with pytest.raises(InputError, match="decoder_input_ids hold the id 100"):
+        capture_attention(tiny.t5(), {"input_ids": ids, "decoder_input_ids": wrong})
+
+
+@pytest.mark.parametrize("length", [5, 7])
+@pytest.mark.parametrize("kind", READERS)
+def test_a_mask_of_another_length_than_the_ids(kind, length, tiny):
+    model, ids = READERS[kind](tiny), tiny.text_inputs()["input_ids"][:, :6]
+    mask = torch.ones(2, length, dtype=torch.long)
+    match = f"attention_mask covers {length} positions, but input_ids have 6: pass both"
+    with pytest.raises(InputError, match=match):
+        capture_attention(model, {"input_ids": ids, "attention_mask": mask})
+    if kind == "gpt2":
+        given = {"input_ids": ids, "attention_mask": mask}
+        with pytest.raises(InputError, match=match):
+            capture_attention(model, given, generate={"max_new_tokens": 2})
+    if kind in ("bart", "t5"):
+        both = {"input_ids": ids, "decoder_input_ids": ids, "decoder_attention_mask": mask}
+        with pytest.raises(InputError, match=f"decoder_attention_mask covers {length} positions"):
+            capture_attention(model, both)
+
+
+def test_a_mask_covers_what_a_cache_holds(tiny):
+    model, ids = tiny.gpt2(), tiny.text_inputs()["input_ids"]
+    with torch.no_grad():
+        cache = model(input_ids=ids[:, :6], use_cache=True).past_key_values
+    given = {"attention_mask": torch.ones(2, 9, dtype=torch.long), "past_key_values": cache}
+    assert capture_attention(model, {"input_ids": ids[:, 6:], **given})[0].shape[-2:] == (3, 9)

@@ -1,0 +1,146 @@
+"""`interpviz cam`: what a network looked at in a few images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interpviz.cli.common import (
+    SOME_FAILED,
+    AsJson,
+    Device,
+    Layer,
+    Methods,
+    Model,
+    Weights,
+    examples,
+    in_one_sentence,
+    print_failures,
+    print_json,
+    save_figure,
+    unused_name,
+)
+
+if TYPE_CHECKING:
+    from interpviz.cam import CAM
+    from interpviz.zoo.any_model import Loaded
+
+EXAMPLES = examples(
+    "interpviz cam cat.jpg",
+    "interpviz cam cat.jpg dog.jpg --model timm:resnet18 --method gradcam --method scorecam",
+    "interpviz cam cat.jpg --target 'tiger cat' --target tabby --out figures",
+    "interpviz cam x.png --model mypackage.nets:make --weights best.pt --layer layer4",
+)
+
+ENDINGS = (".png", ".svg", ".pdf", ".jpg", ".webp")
+
+
+def explain(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.")],
+    *,
+    model: Model = "efficientnet_lite0",
+    weights: Weights = None,
+    layer: Layer = None,
+    method: Methods = ["gradcam"],  # noqa: B006
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", "-t", metavar="CLASS", help="A class by name or index; repeat."),
+    ] = None,
+    top: Annotated[
+        int, typer.Option(min=1, help="How many of the most probable classes, without --target.")
+    ] = 3,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A folder, or for one image and method a file.")
+    ] = Path(),
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw the photo and a map for each of several classes, one figure an image and method."""
+    with in_one_sentence():
+        from interpviz.cam import CAM
+        from interpviz.zoo.external import find_model
+
+        as_file = out.suffix.lower() in ENDINGS
+        if as_file and len(images) * len(method) > 1:
+            raise typer.BadParameter("there are several figures, so --out must be a folder")
+        kinds = [CAM.from_name(name) for name in method]
+        loaded = find_model(model, weights, device=device)
+        where = layer or loaded.target_layer
+        names = loaded.categories or None
+        cams = {
+            n: k(loaded.model, where, categories=names) for n, k in zip(method, kinds, strict=True)
+        }
+        drawn = _Drawn(loaded, cams, [_as_class(t) for t in target or []] or None, top)
+        made, failures = drawn.all_of(images, out, as_file)
+    _tell(made, failures, as_json)
+    if failures:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _as_class(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdecimal() else text
+
+
+def _tell(made: list[dict[str, Any]], failures: list[tuple[str, str]], as_json: bool) -> None:
+    if as_json:
+        failed = [{"image": name, "reason": reason} for name, reason in failures]
+        print_json({"figures": made, "failed": failed})
+        return
+    for figure in made:
+        classes = ", ".join(f"{c['name']} {c['probability']:.2f}" for c in figure["classes"])
+        typer.echo(f"{figure['out']}: {classes}")
+    print_failures(failures)
+
+
+class _Drawn:
+    def __init__(
+        self, loaded: Loaded, cams: dict[str, CAM], targets: list[int | str] | None, top: int
+    ) -> None:
+        self.loaded = loaded
+        self.cams = cams
+        self.targets = targets
+        self.top = top
+        self.taken: set[Path] = set()
+
+    def all_of(
+        self, images: list[Path], out: Path, as_file: bool
+    ) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+        from interpviz.report.decode import UndecodableError
+
+        made: list[dict[str, Any]] = []
+        failures: list[tuple[str, str]] = []
+        for image in images:
+            try:
+                made.extend(self._figures(image, out, as_file))
+            except UndecodableError as error:
+                failures.append((str(image), str(error)))
+        return made, failures
+
+    def _figures(self, image: Path, out: Path, as_file: bool) -> list[dict[str, Any]]:
+        from interpviz.errors import InputError
+        from interpviz.report.decode import decode
+        from interpviz.report.files import read_file
+
+        if self.loaded.transform is None:
+            raise InputError(
+                f"{self.loaded.name} reads text, not pictures: use `interpviz attention`."
+            )
+        view, tensor = self.loaded.transform(decode(read_file(image))[0])
+        made = []
+        for name, cam in self.cams.items():
+            path = out if as_file else self._free(out, f"{image.stem}-{name}")
+            found = cam.class_maps(tensor, self.targets, top=self.top)
+            save_figure(cam.plot_classes(tensor, found.classes, view), path)
+            classes = [
+                {"index": index, "name": label, "probability": probability}
+                for index, label, probability in zip(
+                    found.classes, found.names, found.probabilities, strict=True
+                )
+            ]
+            made.append({"image": str(image), "method": name, "out": str(path), "classes": classes})
+        return made
+
+    def _free(self, out: Path, stem: str) -> Path:
+        return unused_name(self.taken, out / f"{stem}.png", lambda n: out / f"{stem}-{n}.png")

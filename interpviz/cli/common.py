@@ -1,0 +1,180 @@
+"""What all commands share: how they end, how they speak, and their common options."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interpviz.errors import InterpvizError, nearest
+
+SOME_FAILED = 1
+NOTHING_DONE = 2
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    from interpviz.zoo.models import model_names
+
+    kinds = ["torchvision:", "timm:", "hf:"]
+    return [name for name in (*model_names(), *kinds) if name.startswith(incomplete)]
+
+
+def _complete_method(incomplete: str) -> list[str]:
+    from interpviz.cam import methods
+
+    return [name for name in methods() if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        autocompletion=_complete_model,
+        help="A name of the zoo, torchvision:NAME, timm:NAME, hf:ID or hf:FOLDER, or "
+        "package.module:function.",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        "-w",
+        metavar="FILE",
+        help="A state dict for the model (.safetensors, or what torch.save wrote; no code of it "
+        "runs).",
+    ),
+]
+Methods = Annotated[
+    list[str],
+    typer.Option(
+        "--method", metavar="NAME", autocompletion=_complete_method, help="May be repeated."
+    ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option("--layer", metavar="NAME", help="Dotted name of a layer.", show_default="found"),
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="Such as cpu or cuda:1.", show_default="the fastest")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def examples(*calls: str) -> str:
+    """The end of a command's help.
+
+    Args:
+        *calls: Calls that work.
+    """
+    return "\n\n".join(["Examples:", *calls])
+
+
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """End with a sentence on standard error where something of interpviz's own goes wrong."""
+    try:
+        yield
+    except InterpvizError as error:
+        typer.secho(f"Error: {error}", err=True, fg="red")
+        raise typer.Exit(NOTHING_DONE) from error
+
+
+def print_json(content: Any) -> None:
+    """Print something for programs.
+
+    Args:
+        content: What JSON can hold.
+    """
+    typer.echo(json.dumps(content, indent=1))
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table for people.
+
+    Args:
+        titles: The columns' titles.
+        rows: The cells.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*titles, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table, markup=False)
+
+
+def print_failures(failures: Sequence[tuple[str, str]], most: int = 50) -> None:
+    """List on standard error what failed.
+
+    Args:
+        failures: Names and reasons.
+        most: How many to list.
+    """
+    for name, reason in failures[:most]:
+        # Names of files may hold line breaks, and bytes that are no text.
+        line = f"{name!r}" if not name.isprintable() else name
+        typer.secho(f"{line}: {reason}", err=True, fg="yellow")
+    if len(failures) > most:
+        typer.secho(f"and {len(failures) - most} more", err=True, fg="yellow")
+
+
+def command_line() -> str:
+    """What the user typed."""
+    return shlex.join(["interpviz", *sys.argv[1:]])
+
+
+def one_of(value: str, known: Sequence[str], what: str) -> str:
+    """A value, if it is one of those that are known.
+
+    Args:
+        value: What the user wrote.
+        known: What would be right.
+        what: What it is, for the message.
+
+    Raises:
+        typer.BadParameter: It is none of them.
+    """
+    if value not in known:
+        near = nearest(value, known)
+        raise typer.BadParameter(
+            f"{what} is {value!r}. {near} It must be one of {', '.join(known)}."
+        )
+    return value
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure and free it.
+
+    Args:
+        figure: A matplotlib figure.
+        path: Where to, with an ending that matplotlib knows.
+    """
+    import matplotlib.pyplot as plt
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    plt.close(figure)
+
+
+def unused_name(taken: set[Path], path: Path, make: Callable[[int], Path]) -> Path:
+    """A path that no other image of this call has taken.
+
+    Args:
+        taken: The paths taken so far; the result is added.
+        path: The one that is wanted.
+        make: Another one from a number.
+    """
+    number = 2
+    while path in taken:
+        path, number = make(number), number + 1
+    taken.add(path)
+    return path

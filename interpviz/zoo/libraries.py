@@ -1,0 +1,158 @@
+"""Models of torchvision, timm and transformers by their names there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from interpviz.errors import AssetError, nearest
+from interpviz.zoo.any_model import Loaded, own_categories, resampling, timm_transform
+from interpviz.zoo.checkpoints import load_checkpoint, with_classes
+from interpviz.zoo.extras import require
+from interpviz.zoo.preprocess import Preprocess
+from interpviz.zoo.quiet import quiet
+from interpviz.zoo.transform_kinds import Squashed, Transform, as_transform
+from interpviz.zoo.vision import imagenet_categories
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+State = Mapping[str, "torch.Tensor"] | None
+
+
+def from_torchvision(name: str, state: State) -> Loaded:
+    """A classifier of torchvision.
+
+    Args:
+        name: Its name there.
+        state: A checkpoint, for as many classes as it has; None takes torchvision's own.
+
+    Raises:
+        AssetError: There is no such model, or its weights cannot be had or do not fit.
+    """
+    models = require("torchvision.models")
+    known = models.list_models(module=models)
+    if name not in known:
+        raise AssetError(
+            f"torchvision has no model {name!r}. {nearest(name, known)} "
+            "torchvision.models.list_models() lists all."
+        )
+    weights = models.get_model_weights(name).DEFAULT
+    names: list[str] = list(weights.meta.get("categories", []))
+    if state is None:
+        model = _fetched(partial(models.get_model, name, weights=weights), f"torchvision:{name}")
+    else:
+        model = with_classes(partial(models.get_model, name, weights=None), state, "num_classes")
+        load_checkpoint(model, state, f"of torchvision:{name}")
+    about = f"Weights: {name}, from torchvision, {weights}"
+    transform = _of_torchvision(weights.transforms())
+    return Loaded("", model, transform, _fitting(names, model), about=about)
+
+
+def _of_torchvision(preset: Any) -> Transform:
+    if not hasattr(preset, "resize_size"):
+        return as_transform(preset)
+    means, deviations = tuple(preset.mean), tuple(preset.std)
+    resample = resampling(preset.interpolation.value)
+    return as_transform(
+        Preprocess(preset.resize_size[0], preset.crop_size[0], resample, means, deviations)
+    )
+
+
+def from_timm(name: str, state: State) -> Loaded:
+    """A classifier of timm.
+
+    Args:
+        name: Its name there, with or without a tag of weights.
+        state: A checkpoint, for as many classes as it has; None takes the hub's.
+
+    Raises:
+        AssetError: There is no such model, or its weights cannot be had or do not fit.
+    """
+    timm = require("timm")
+    if not timm.is_model(name.partition(".")[0]):
+        raise AssetError(
+            f"timm has no model {name!r}. {nearest(name, timm.list_models())} "
+            "timm.list_models() lists all."
+        )
+    if state is None:
+        model = _fetched(partial(timm.create_model, name, pretrained=True), f"timm:{name}")
+    else:
+        model = with_classes(partial(timm.create_model, name), state, "num_classes")
+        load_checkpoint(model, state, f"of timm:{name}")
+    names = imagenet_categories() if model.num_classes == 1000 else []
+    return Loaded("", model, timm_transform(model), names, about=f"Weights: {name}, from timm")
+
+
+def from_hugging_face(name: str) -> Loaded:
+    """An image classifier or a language model of transformers.
+
+    Args:
+        name: A repository of the hub, or a folder that `save_pretrained` wrote.
+
+    Raises:
+        AssetError: It cannot be had.
+    """
+    transformers = require("transformers")
+    where = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    config = _fetched(partial(transformers.AutoConfig.from_pretrained, where), f"hf:{name}")
+    kinds = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
+    about = f"Weights: {config.model_type}, from {name}"
+    if type(config) in kinds:
+        auto = transformers.AutoModelForImageClassification
+        model = _fetched(partial(auto.from_pretrained, where, use_safetensors=True), f"hf:{name}")
+        processor = _fetched(
+            partial(transformers.AutoImageProcessor.from_pretrained, where), f"hf:{name}"
+        )
+        return Loaded("", model, _of_processor(processor), own_categories(model), about=about)
+    writes = any("CausalLM" in a or "LMHead" in a for a in config.architectures or [])
+    auto = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
+    model = _fetched(partial(auto.from_pretrained, where, use_safetensors=True), f"hf:{name}")
+    tokenizer = _fetched(partial(transformers.AutoTokenizer.from_pretrained, where), f"hf:{name}")
+    return Loaded("", model, None, tokenizer=tokenizer, about=about)
+
+
+def _of_processor(processor: Any) -> Transform:
+    size: dict[str, Any] = dict(processor.size)
+    mean, std = processor.image_mean, processor.image_std
+    resample = Image.Resampling(getattr(processor, "resample", None) or 2)
+    normal = (tuple(mean), tuple(std)) if processor.do_normalize else ((0.0,) * 3, (1.0,) * 3)
+    crops = bool(getattr(processor, "do_center_crop", False))
+    crop: dict[str, Any] = dict(getattr(processor, "crop_size", None) or {}) if crops else {}
+    short = size.get("shortest_edge")
+    share = getattr(processor, "crop_pct", None)
+    if short and (crop or share) and "height" not in size:
+        side = crop.get("height", short)
+        # Processors with `crop_pct` resize to more than they keep, but squash large inputs.
+        if not crop and short >= 384:
+            return Squashed((short, short), (short, short), resample, *normal)
+        resize = short if crop else int(short / share)
+        return as_transform(Preprocess(resize, side, resample, *normal))
+    high, wide = (int(size.get(side) or short or 224) for side in ("height", "width"))
+    kept = (int(crop.get("height", high)), int(crop.get("width", wide)))
+    return Squashed((high, wide), kept, resample, *normal)
+
+
+def _fetched(load: Callable[[], Any], spec: str) -> Any:
+    try:
+        with quiet():
+            return load()
+    except AssetError:
+        raise
+    except Exception as error:  # hubs, libraries and their versions each have errors of their own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise AssetError(
+            f"{spec} cannot be loaded ({reason[:160]}): connect to its hub, or pass a checkpoint "
+            "of your own with --weights."
+        ) from error
+
+
+def _fitting(names: Sequence[str], model: nn.Module) -> list[str]:
+    matrices = [p for p in model.parameters() if p.ndim == 2]
+    return list(names) if matrices and len(matrices[-1]) == len(names) else []

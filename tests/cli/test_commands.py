@@ -1,0 +1,139 @@
+import json
+import re
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import interpviz
+from interpviz.cam import methods
+from interpviz.cli.app import app
+from interpviz.zoo import model_names
+
+COMMANDS = ["cam", "attention", "report", "doctor", "zoo", "zoo list", "zoo get", "zoo where"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_of_each_command(call, command):
+    shown = call(*command.split(), "--help", env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    if command != "zoo":
+        assert f"interpviz {command}" in shown.output
+
+
+def test_all_examples_in_the_help_can_be_parsed(call):
+    from interpviz.cli import attention, cam, report
+
+    for module in (attention, cam, report):
+        for line in module.EXAMPLES.split("\n\n")[1:]:
+            known = call(line.split()[1], "--help", env={"COLUMNS": "200"}).output
+            assert all(option in known for option in re.findall(r"--[a-z-]+", line))
+
+
+def test_version_and_completion(call):
+    assert call("--version").output.strip() == interpviz.__version__
+    words = {"COMP_WORDS": "interpviz cam --method gradcam", "COMP_CWORD": "3"}
+    asked = {"_INTERPVIZ_COMPLETE": "complete_bash", **words}
+    done = CliRunner().invoke(app, prog_name="interpviz", env=asked)
+    assert done.output.split() == ["gradcam", "gradcam++"]
+    from interpviz.cli.common import _complete_method, _complete_model
+
+    assert _complete_method("grad") == [n for n in methods() if n.startswith("grad")]
+    assert set(_complete_model("")) > set(model_names())
+
+
+def test_cam_draws_and_prints(call, net, photo, tmp_path):
+    done = call("cam", photo, "-m", net, "--top", 2, "--method", "gradcam", "--method",
+                "layercam", "--out", tmp_path / "out", "--json", "--layer", "0")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert [f["method"] for f in told["figures"]] == ["gradcam", "layercam"]
+    for figure in told["figures"]:
+        first, second = figure["classes"]
+        assert first["probability"] >= second["probability"]
+        assert first["name"] in ("apple", "pear", "plum")
+        with Image.open(figure["out"]) as drawn:
+            assert min(drawn.size) > 100
+
+
+def test_cam_takes_targets_and_a_file(call, net, photo, tmp_path):
+    out = tmp_path / "one.svg"
+    done = call("cam", photo, "-m", net, "-t", "plum", "-t", "0", "-o", out, "--json")
+    assert [c["name"] for c in json.loads(done.stdout)["figures"][0]["classes"]] == [
+        "plum",
+        "apple",
+    ]
+    assert out.read_text().startswith("<?xml")
+
+
+def test_cam_lists_what_it_cannot_read(call, net, photo, tmp_path):
+    broken = photo.with_name("broken.png")
+    broken.write_bytes(b"no")
+    done = call("cam", broken, photo, photo, "-m", net, "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "broken.png: not a picture" in done.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "photo-gradcam.png",
+        "photo-gradcam-2.png",
+    }
+
+
+def test_wrong_calls_end_with_2_and_a_sentence(call, net, photo, tmp_path):
+    for words, said in [
+        (["cam", photo, "-m", "efficientnet_lite"], "efficientnet_lite0"),
+        (["cam", photo, "-m", net, "--method", "gradcan"], "gradcam"),
+        (["cam", photo, "-m", net, "--layer", "9"], "9"),
+        (["cam", photo, "-m", net, "-t", "aple"], "apple"),
+        (["cam", photo, photo, "-m", net, "-o", "x.png"], "several figures"),
+        (["cam"], "Missing argument"),
+        (["attention", "words", "-m", net], "interpviz cam"),
+        (["attention", "words", "-o", "x.txt"], "must end in one of"),
+        (["report", "--images", tmp_path / "nowhere", "--out", tmp_path / "o"], "no folder"),
+        (["report", "--images", photo.parent], "Missing option"),
+        (["zoo", "get", "nothing"], "no model"),
+    ]:
+        done = call(*words, env={"COLUMNS": "400"})
+        assert done.exit_code == 2, (words, done.output)
+        assert said in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.output
+
+
+def test_report_tells_counts_and_goes_on(call, net, photo, tmp_path):
+    words = ["report", "-m", net, "--images", photo.parent, "--out", tmp_path / "out"]
+    first = json.loads(call(*words, "--json").stdout)
+    assert (first["total"], first["new"], first["failed"]) == (1, 1, [])
+    second = call(*words)
+    assert second.exit_code == 0
+    assert "1 of 1 images explained (0 now)" in second.stdout
+    assert "interpviz" in (tmp_path / "out" / "data" / "run.js").read_text()
+
+
+def test_report_takes_a_checkpoint_and_class_names(call, net, photo, tmp_path):
+    from interpviz.zoo.external import find_model
+
+    model = find_model(net, device="cpu").model
+    model[4].bias.data = torch.tensor([0.0, 0.0, 50.0])
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "own.pt")
+    (tmp_path / "names.txt").write_text("one\ntwo\nthree\n")
+    done = call("report", "-m", net, "-w", tmp_path / "own.pt", "--images", photo.parent, "--out",
+                tmp_path / "out", "--classes", tmp_path / "names.txt", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert '"top":[[2,1.0]' in (tmp_path / "out" / "data" / "records-000.js").read_text()
+    assert '"three"' in (tmp_path / "out" / "data" / "run.js").read_text()
+
+
+def test_zoo_and_doctor(call, monkeypatch):
+    from interpviz.cli import doctor
+
+    monkeypatch.setattr(doctor, "_hubs", lambda: [{"hub": "a hub", "why_not": "no network"}])
+    listed = json.loads(call("zoo", "list", "--json").stdout)
+    assert [entry["name"] for entry in listed] == model_names()
+    assert "efficientnet_lite0" in call("zoo", "list").output
+    told = json.loads(call("doctor", "--json").stdout)
+    versions = {library["name"]: library["version"] for library in told["libraries"]}
+    assert versions["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert told["devices"][0]["device"] == "cpu"
+    shown = call("doctor").output
+    assert "no network" in shown
+    assert str(told["caches"][0]["folder"]) in call("zoo", "where").output.replace("\n", "")
