@@ -80,6 +80,19 @@ plt.show()
 print(f"Most is gained by the {gained} cup: {gains[gained]:+.2f} at its peak.")
 
 # %%
+# Both maps on the same picture, to compare with the divider:
+
+first, *rest = methods.values()
+first.view(
+    x,
+    ["espresso"],
+    original_image=view,
+    others=rest,
+    title="Grad-CAM and Grad-CAM++",
+    alt="The picture with the map of Grad-CAM, and beside it that of Grad-CAM++.",
+)
+
+# %%
 # Two things make the difference. Grad-CAM's weight is the mean gradient, which may be below zero:
 # such channels take evidence away, and they take it from weak objects first. Grad-CAM++ has no
 # weights below zero. And it divides each channel's weight by how much the channel is active

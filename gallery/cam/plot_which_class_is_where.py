@@ -53,6 +53,21 @@ describe(
 plt.show()
 
 # %%
+# ## Look for yourself
+#
+# Choose a class, fade its map in and out, or drag the divider between two of them. Under the
+# pointer stands the value of the map; with the keyboard, the arrow keys move over it.
+# [`cam.view`][interpviz.cam.CAM.view] makes it.
+
+cam.view(
+    x,
+    ["tiger cat", "espresso"],
+    original_image=m.view(mosaic),
+    title="A cat above a cup",
+    alt="The picture with the map for tiger cat, and beside it the map for espresso.",
+)
+
+# %%
 # ## A photo with two objects
 #
 # A photographer with a camera on a tripod. Objects that go together share evidence, so the map of

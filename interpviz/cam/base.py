@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from interpviz.cam.engine.engine import Engine
 from interpviz.cam.engine.hooks import outside_inference_mode
-from interpviz.cam.engine.inputs import ModelInput, one_image, prepare, with_batch
+from interpviz.cam.engine.inputs import ModelInput, prepare, with_batch
 from interpviz.cam.maps import ClassMaps, checked_scale, scaled, warn_of_zeros
-from interpviz.cam.targets import Targets, as_list, class_index, find_logits
-from interpviz.errors import TargetError
+from interpviz.cam.targets import Targets
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from interpviz.cam.video import TimeScale
     from interpviz.cam.video_maps import VideoMaps
     from interpviz.render.images import ImageLike
+    from interpviz.render.views import CamView
 
 
 class CAM(Engine):
@@ -135,25 +134,9 @@ class CAM(Engine):
             InputError: There is more than one image.
             TargetError: A class does not exist, or none is asked for.
         """
-        scale = checked_scale(normalize)
-        with outside_inference_mode():
-            run = replace(self._run(one_image(image, self.model)), again=True)
-            logits = find_logits(run.trace.output)
-            if logits.ndim != 2:
-                raise TargetError(
-                    f"The model's output has shape {tuple(logits.shape)}, so it has no list of "
-                    "classes: call the CAM with a target function instead."
-                )
-            classes = self._classes(logits, targets, top)
-            maps = []
-            for index in classes:
-                target = self._choose(index, run.trace.output, 1)
-                maps.append(self._maps(replace(run, target=target), scale))
-                warn_of_zeros(maps[-1], target, run.trace.names, self.class_name)
-        row = logits.detach()[0].float()
-        probabilities = (row.softmax(0) if len(row) > 1 else row.sigmoid())[classes].tolist()
-        names = [self.class_name(index) for index in classes]
-        return ClassMaps(scaled(torch.cat(maps), scale), classes, names, probabilities)
+        from interpviz.cam.classes import explain_classes
+
+        return explain_classes(self, image, targets, top, normalize)
 
     def class_name(self, index: int) -> str:
         """The name of a class, or `"class 281"` where the model has none.
@@ -246,6 +229,42 @@ class CAM(Engine):
 
         return draw_classes(self, input_image, targets, original_image, top, cmap)
 
+    def view(
+        self,
+        input_image: ModelInput,
+        targets: Sequence[int | str] | None = None,
+        original_image: ImageLike | None = None,
+        *,
+        top: int = 3,
+        others: Sequence[CAM | str] = (),
+        **options: Any,
+    ) -> CamView:
+        """Show the raw maps of several classes as an interactive view, with probabilities.
+
+        Args:
+            input_image: One preprocessed image `(C, H, W)` or `(1, C, H, W)`.
+            targets: Class indices or names; by default the most probable ones.
+            original_image: The picture as the network saw it, as for `visualize_cam`.
+            top: How many of the most probable classes, where no targets are given.
+            others: More methods for the same classes: names, for methods on the same layers, or
+                CAM objects of the same model.
+            **options: `shared`, `cmap`, `alpha`, `title`, `alt`, as
+                [`CamView`][interpviz.render.views.CamView] takes them.
+
+        Returns:
+            The view: the last expression of a notebook cell, or `view.to_html(path)`.
+
+        Raises:
+            InputError: There is more than one image, the picture cannot be read, there is no such
+                method, or one is of another model.
+            TargetError: A class does not exist, or none is asked for.
+        """
+        from interpviz.cam.viewing import class_view
+
+        return class_view(
+            self, input_image, targets, original_image, top=top, others=others, options=options
+        )
+
     def video(
         self,
         frames: Tensor,
@@ -300,19 +319,3 @@ class CAM(Engine):
             alpha=alpha,
             batch_size=batch_size,
         )
-
-    def _classes(self, logits: Tensor, targets: Sequence[int | str] | None, top: int) -> list[int]:
-        count = logits.shape[1]
-        if targets is None and top < 1:
-            raise TargetError(f"top is {top}, but at least one class must be explained.")
-        if targets is None:
-            return logits[0].topk(min(top, count)).indices.tolist()
-        if callable(targets):
-            raise TargetError(
-                "These are the maps of classes: pass indices or names, or call the CAM itself with "
-                "a target function."
-            )
-        chosen = as_list(targets)
-        if not chosen:
-            raise TargetError("The list of targets is empty: name at least one class.")
-        return [class_index(target, count, self.categories) for target in chosen]
