@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from os.path import relpath
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import thumbnails
 from figures import escaped, markdown
+from filters import Tags, attributes, buttons, tags
 from layout import Example, GalleryError, Layout, opening
 from pages import replace
 from records import load
+from uses import public_names, uses
 
 _MARKER = re.compile(r"<!--\s*gallery-(figure|cards):\s*(.+?)\s*-->")
 _ARCHIVES = {".py": "gallery_python.zip", ".ipynb": "gallery_jupyter.zip"}
@@ -22,12 +24,21 @@ _HEADING = re.compile(r"^(#+ )", re.MULTILINE)
 def write_index(layout: Layout) -> None:
     """Write the page that shows all examples, section by section."""
     layout.gallery.mkdir(parents=True, exist_ok=True)
-    parts = ["---\nglightbox: false\nhide: [navigation, toc]\n---\n", _readme(layout.scripts)]
-    for section in layout.sections():
-        parts.append(_HEADING.sub(r"#\1", _readme(section)))
-        parts.append(cards(layout.examples(section), layout.gallery))
+    public = public_names(layout)
+    found = {example: tags(example, uses(example, public)) for example in layout.examples()}
+    texts = {section: _readme(section) for section in layout.sections()}
+    topics = {section.name: text.split("\n")[0].lstrip("# ") for section, text in texts.items()}
+    parts = [
+        "---\nglightbox: false\nhide: [navigation, toc]\n---\n",
+        _readme(layout.scripts),
+        buttons(found, topics),
+    ]
+    for section, text in texts.items():
+        row = cards(layout.examples(section), layout.gallery, found)
+        lowered = _HEADING.sub(r"#\1", text)
+        parts.append(f'<div class="iv-section" markdown>\n\n{lowered}\n\n{row}\n\n</div>')
     parts.append(_downloads(layout))
-    replace(layout.gallery / "index.md", "\n\n".join(parts) + "\n")
+    replace(layout.gallery / "index.md", "\n\n".join(part for part in parts if part) + "\n")
 
 
 def _readme(folder: Path) -> str:
@@ -47,18 +58,23 @@ def check(layout: Layout) -> None:
         _readme(folder)
 
 
-def cards(examples: Iterable[Example], page_folder: Path) -> str:
+def cards(
+    examples: Iterable[Example], page_folder: Path, found: Mapping[Example, Tags] | None = None
+) -> str:
     """A row of cards, one an example: picture, title, one sentence.
 
     Args:
         examples: What to show.
         page_folder: The folder of the page that shows them.
+        found: What the cards can be filtered by, if at all.
     """
-    body = "\n".join(_card(example, page_folder) for example in examples)
-    return f'<div class="iv-cards" markdown>\n\n{body}\n</div>'
+    body = "\n".join(
+        _card(example, page_folder, (found or {}).get(example)) for example in examples
+    )
+    return f'<div class="iv-cards" data-search-exclude markdown>\n\n{body}\n</div>'
 
 
-def _card(example: Example, page_folder: Path) -> str:
+def _card(example: Example, page_folder: Path, found: Tags | None) -> str:
     figure = thumbnails.make(example)
     pictures = []
     for scheme in ("light", "dark") if figure else ():
@@ -67,8 +83,9 @@ def _card(example: Example, page_folder: Path) -> str:
         pictures.append(f"![{escaped(figure.alt)}]({path}#only-{scheme}){{ {size} }}")
     link = f"[{escaped(example.title)}]({_from(page_folder, example.page)}){{ .iv-card__link }}"
     picture = "\n".join(pictures)
+    data = f" {attributes(found)}" if found else ""
     return (
-        '<div class="iv-card" markdown>\n\n'
+        f'<div class="iv-card"{data} markdown>\n\n'
         f"{picture}\n\n{link}\n\n{escaped(opening(example.summary))}\n\n</div>\n"
     )
 

@@ -72,6 +72,10 @@ class Example:
         """The file of one figure, counted from 1, drawn for `light` or `dark`."""
         return self.images / f"{self.stem}_{number}_{scheme}.webp"
 
+    def small_figure(self, number: int, scheme: str) -> Path:
+        """A copy of a figure with fewer bytes, which the page shows."""
+        return self.images / f"{self.stem}_{number}_{scheme}_small.webp"
+
     def thumbnail(self, scheme: str) -> Path:
         """The small picture of the gallery's index, for `light` or `dark`."""
         return self.images / "thumb" / f"{self.stem}_{scheme}.webp"

@@ -6,19 +6,19 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from layout import Example
 
 SITE_URL = "https://interpviz.github.io/interpviz/"
+END = "<!-- the end of the example -->"
+"""Stands between what the last run made and what every build writes anew below it."""
 
 _HEAD = re.compile(
     r"\A\s*<!--\s*DO NOT EDIT\..*?-->\s*!!! note\s.*?full example code[^\n]*\n", re.DOTALL
 )
 _SOURCE_LINES = re.compile(r"<!-- GENERATED FROM PYTHON SOURCE LINES .*? -->\n+")
-_FOOT = re.compile(
-    r"\n\*\*Total running time of the script:\*\* \(\s*(\d+) minutes\s+([\d.]+) seconds\).*\Z",
-    re.DOTALL,
-)
+_FOOT = re.compile(r"\n\*\*Total running time of the script:\*\* .*\Z", re.DOTALL)
 _OUTPUT = re.compile(
     r"^Out:\n\{: \.mkd-glr-script-out \}\n\n"
     r"```\{\.shell \.mkd-glr-script-out-disp \}\n(.*?)\n```\n",
@@ -26,6 +26,7 @@ _OUTPUT = re.compile(
 )
 _HTML_OUTPUT = 'class="output_subarea output_html rendered_html output_result"'
 _CODE_EDGES = re.compile(r"(?<=^```\{\.python \}\n)\n+|\n+(?=\n```$)", re.MULTILINE)
+_INSTALLS = "installs"
 _REFERENCE = re.compile(r"\[([^\]]+)\]\s?\[(interpviz\.[\w.]+)\]")
 
 
@@ -46,7 +47,7 @@ def finished(raw: str, example: Example) -> str:
         example: The example.
 
     Returns:
-        The same prose, code and figures, with the site's own head, output blocks and foot.
+        The same prose, code and figures, with the site's own head and output blocks.
     """
     if not _HEAD.match(raw):
         return raw
@@ -54,7 +55,7 @@ def finished(raw: str, example: Example) -> str:
     text = _CODE_EDGES.sub("", _SOURCE_LINES.sub("", text))
     text = _OUTPUT.sub(lambda found: _output(found[1]), text)
     text = text.replace(_HTML_OUTPUT, 'class="iv-html"')
-    return _FOOT.sub(lambda found: _foot(example, 60 * int(found[1]) + float(found[2])), text)
+    return _FOOT.sub(f"\n{END}\n", text)
 
 
 def _front_matter(example: Example) -> str:
@@ -69,30 +70,38 @@ def _output(printed: str) -> str:
     return f'{fence} {{ .text .no-copy .iv-out title="Out" }}\n{body}\n{fence}\n'
 
 
-def _foot(example: Example, seconds: float) -> str:
-    took = f"{seconds:.1f} seconds" if seconds < 60 else f"{seconds / 60:.1f} minutes"
-    return f"""
-<div class="iv-end" markdown>
-
-[:material-language-python: Download Python source]({example.script.name}){{ .md-button download }}
-[:material-notebook-outline: Download notebook]({example.notebook.name}){{ .md-button download }}
-
-This page was made by running the script, which took {took}.
-
-</div>
-"""
-
-
 def finish_notebook(example: Example) -> None:
-    """Turn references between pages, which a notebook cannot follow, into addresses."""
+    """Make the notebook run in Colab, and its references point to the site."""
     raw = example.notebook.read_text(encoding="utf-8")
     notebook = json.loads(raw)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = [_REFERENCE.sub(_address, line) for line in cell["source"]]
+    others = [cell for cell in notebook["cells"] if not cell["metadata"].get(_INSTALLS)]
+    notebook["cells"] = [_install(example), *others]
     text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     if text != raw:
         replace(example.notebook, text)
+
+
+def _install(example: Example) -> dict[str, Any]:
+    extras = ["models"] if "interpviz.zoo" in example.text else []
+    # A film is written with the library that this extra brings.
+    extras += ["video"] if ".video(" in example.text else []
+    wanted = f"interpviz[{','.join(extras)}]" if extras else "interpviz"
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {_INSTALLS: True},
+        "outputs": [],
+        "source": [
+            "# Colab has no interpviz; a machine of your own keeps what is installed there.\n",
+            "import sys\n",
+            "\n",
+            'if "google.colab" in sys.modules:\n',
+            f'    %pip install --quiet "{wanted}"',
+        ],
+    }
 
 
 def _address(found: re.Match[str]) -> str:

@@ -6,6 +6,9 @@ import json
 import shutil
 from collections.abc import Mapping
 
+import pages
+import timing
+import writing
 from digest import differing
 from layout import Example, Layout
 
@@ -29,10 +32,20 @@ def clear_changed(layout: Layout, now: Mapping[str, str]) -> list[str]:
         return []
     # The stamp goes first: a build cut off while it clears then clears again.
     layout.stamp.unlink(missing_ok=True)
-    if layout.generated.is_dir():
-        shutil.rmtree(layout.generated)
+    _clear(layout)
     _stamp(layout, now, complete=False)
     return changed if before is not None else []
+
+
+def _clear(layout: Layout) -> None:
+    """Delete everything but how long examples took, and the lock of this very build."""
+    kept = {writing.lock_file(layout), *map(timing.path, layout.examples())}
+    for path in sorted(layout.generated.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in kept:
+            path.unlink()
 
 
 def mark_complete(layout: Layout, now: Mapping[str, str]) -> None:
@@ -60,6 +73,7 @@ def drop_removed(layout: Layout) -> list[str]:
         example = Example(layout.scripts / script.parent.name / script.name, script.parent)
         if example.key not in known:
             forget(example, keep_script=False)
+            timing.path(example).unlink(missing_ok=True)
             gone.append(example.key)
     sections = {section.name for section in layout.sections()}
     for folder in layout.gallery.iterdir():
@@ -71,8 +85,14 @@ def drop_removed(layout: Layout) -> list[str]:
 def drop_unfinished(layout: Layout) -> None:
     """Let every example run again whose pages were not all written."""
     for example in layout.examples():
-        if example.done.is_file() and not (example.page.is_file() and example.notebook.is_file()):
+        if example.done.is_file() and not _finished(example):
             forget(example)
+
+
+def _finished(example: Example) -> bool:
+    run = timing.load(example)
+    made = example.page.is_file() and example.notebook.is_file()
+    return made and run is not None and run.finished
 
 
 def forget(example: Example, *, keep_script: bool = True) -> None:
@@ -101,4 +121,4 @@ def _read(layout: Layout) -> dict[str, dict[str, str]]:
 def _stamp(layout: Layout, now: Mapping[str, str], *, complete: bool) -> None:
     layout.stamp.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"complete": complete, "inputs": dict(now)}, indent=1)
-    layout.stamp.write_text(text + "\n", encoding="utf-8")
+    pages.replace(layout.stamp, text + "\n")

@@ -34,6 +34,7 @@ from interpviz.attention.sequences import Sequences
 from interpviz.attention.statistics import attention_distance, attention_entropy
 from interpviz.attention.streaming import attention_statistics
 from interpviz.attention.table import HeadStatistics
+from interpviz.attention.viewing import attention_view
 from interpviz.attention.visualizer import AttentionVisualizer
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "attention_distance",
     "attention_entropy",
     "attention_statistics",
+    "attention_view",
     "block_mask",
     "capture_attention",
     "causal_mask",

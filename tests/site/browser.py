@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import shutil
 import threading
 from collections.abc import Iterator
@@ -14,15 +16,41 @@ from typing import Any
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
+PACKED = {".html", ".css", ".js", ".json", ".svg", ".xml", ".txt"}
+"""What a web server sends packed; pictures and archives are packed already."""
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         """Say nothing of the requests."""
 
 
+class _Packing(_Quiet):
+    def send_head(self) -> Any:
+        """Send a file as the hosts of static sites do: text packed with gzip."""
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        if path.suffix not in PACKED or not path.is_file():
+            return super().send_head()
+        packed = gzip.compress(path.read_bytes(), 6)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(packed)))
+        self.end_headers()
+        return io.BytesIO(packed)
+
+
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Serve a folder on this machine; gives its address, which ends in a slash."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+def serve(folder: Path, *, packing: bool = False) -> Iterator[str]:
+    """Serve a folder on this machine; gives its address, which ends in a slash.
+
+    Args:
+        folder: The built site.
+        packing: Whether text is sent packed with gzip.
+    """
+    handler = partial(_Packing if packing else _Quiet, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -49,3 +77,21 @@ def launch() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def opened(browser: Any, url: str, scheme: str = "light", width: int = 1280) -> Iterator[Any]:
+    """Open a page in a colour scheme; gives playwright's `Page`."""
+    view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    try:
+        view.goto(url)
+        yield view
+    finally:
+        view.close()
+
+
+def shown(view: Any) -> list[str]:
+    """For each figure that can be seen, which of its two pictures it is."""
+    script = """[...document.querySelectorAll('.iv-figure img')]
+                .filter(i => i.checkVisibility()).map(i => i.src.split('#')[1])"""
+    return view.evaluate(script)

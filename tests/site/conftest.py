@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,28 @@ def site() -> Path:
 
 
 @pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """A tiny site that was built once, with what ran and how long that took."""
+    from tiny_site import lay_out
+
+    tiny = lay_out(tmp_path_factory.mktemp("built") / "tiny")
+    began = time.monotonic()
+    done = tiny.build()
+    assert done.returncode == 0, done.stderr
+    tiny.first = (tiny.ran(), time.monotonic() - began)
+    return tiny
+
+
+@pytest.fixture
+def tiny(built, tmp_path):
+    """A copy of the built site, in another folder: what was made is carried along."""
+    from tiny_site import Tiny
+
+    shutil.copytree(built.root, tmp_path / "tiny")
+    return Tiny(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
 def address(site):
     """Where the built site is served."""
     from browser import serve
@@ -43,3 +68,19 @@ def browser():
         pytest.skip("no Chromium on this machine")
     with launch() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def pages(site) -> list[str]:
+    """The addresses of all pages below the root."""
+    found = (path.parent.relative_to(site).as_posix() for path in site.rglob("index.html"))
+    return sorted("" if folder == "." else f"{folder}/" for folder in found)
+
+
+@pytest.fixture(scope="session")
+def example(pages) -> str:
+    """The address of one example."""
+    found = [page for page in pages if re.match(r"generated/gallery/\w+/\w+/", page)]
+    if not found:
+        pytest.skip("no example in the built site")
+    return next((page for page in found if "/cam/" in page), found[0])

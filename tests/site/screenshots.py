@@ -2,8 +2,8 @@
 
     python tests/site/screenshots.py OUT [PAGE ...]
 
-PAGE is an address below the site's root, such as `generated/gallery/`; without one, the home
-page, the gallery's index and the troubleshooting page are taken.
+PAGE is an address below the site's root, such as `generated/gallery/`; without one, ten pages are
+taken: one of each kind, and three examples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ from pathlib import Path
 from browser import launch, serve
 
 WIDTHS = {360: 780, 768: 1024, 1440: 900}
-PAGES = ("", "generated/gallery/", "troubleshooting/")
+PAGES = (
+    "",
+    "generated/gallery/",
+    "generated/gallery/cam/plot_methods/",
+    "generated/gallery/attention/plot_bert_heads/",
+    "generated/gallery/trust/plot_faithfulness/",
+    "reference/",
+    "reference/cam/",
+    "guide/trust/",
+    "troubleshooting/",
+    "about/",
+)
+LOADED = "Promise.all([...document.images].filter(i => i.checkVisibility()).map(i => i.decode()))"
 
 
 def main(out: Path, pages: list[str], site: Path) -> None:
@@ -38,7 +50,7 @@ def main(out: Path, pages: list[str], site: Path) -> None:
                     view.goto(root + page, wait_until="networkidle")
                     # Pictures further down load when they are scrolled to.
                     view.evaluate("for (const i of document.images) i.loading = 'eager'")
-                    view.wait_for_load_state("networkidle")
+                    view.evaluate(LOADED)
                     path = out / f"{name}-{scheme}-{width}.png"
                     view.screenshot(path=path, full_page=True)
                     view.close()

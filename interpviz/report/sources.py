@@ -1,0 +1,135 @@
+"""Where images come from: a folder, a PyTorch dataset, or a Hugging Face dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from PIL import Image
+
+from interpviz.errors import InputError
+from interpviz.report.datasets import DatasetSource
+from interpviz.report.decode import decode
+from interpviz.report.files import file_stamp, read_file
+from interpviz.report.items import Content, Item
+
+_UNREAD = (".heic", ".heif", ".svg", ".psd", ".eps", ".cr2", ".nef", ".dng", ".arw", ".jxl")
+
+
+class Source(Protocol):
+    """A sequence of images that is read one at a time, by several threads."""
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the classes that are known before reading, sorted or in their order."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def item(self, index: int) -> Item:
+        """What is known of an image before it is read."""
+
+    def stamp(self, index: int) -> str | None:
+        """What changes when the image does, without reading it; None where nothing tells."""
+
+    def read(self, index: int) -> Content:
+        """The image's content.
+
+        Raises:
+            UndecodableError: It cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The images below a folder, in the order of their paths.
+
+    Attributes:
+        root: The folder.
+        paths: Their paths below it, with `/`.
+        labels: The names of the classes, sorted: the folders that directly hold images, where
+            there are at least two.
+        others: How many files there are no images by their names.
+    """
+
+    root: Path
+    paths: Sequence[str]
+    labels: list[str]
+    others: int = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def item(self, index: int) -> Item:
+        """Its path, and the folder's name as its label."""
+        path = PurePosixPath(self.paths[index])
+        label = path.parent.name if self.labels and path.parent.name in self.labels else None
+        return Item(str(path), label)
+
+    def stamp(self, index: int) -> str | None:
+        """Size and times of change of the file."""
+        return file_stamp(self.root / self.paths[index])
+
+    def read(self, index: int) -> Content:
+        """The bytes of the file."""
+        data = read_file(self.root / self.paths[index])
+        return Content(hashlib.sha256(data).hexdigest(), lambda: decode(data))
+
+
+def scan_folder(folder: str | Path) -> Folder:
+    """Find the images below a folder.
+
+    Files whose names are not those of images are left alone, and so are hidden ones. Linked
+    folders are followed, each folder once.
+
+    Args:
+        folder: Where to look.
+
+    Raises:
+        InputError: There is no such folder, or no image in it.
+    """
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise InputError(f"There is no folder {root}: pass one that holds images.")
+    suffixes = {*Image.registered_extensions(), *_UNREAD}
+    paths, others = [], 0
+    seen: set[tuple[int, int]] = set()
+    for where, folders, files in os.walk(root, followlinks=True):
+        status = Path(where).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if Path(name).suffix.lower() in suffixes and not name.startswith("."):
+                paths.append((Path(where) / name).relative_to(root).as_posix())
+            else:
+                others += 1
+    if not paths:
+        raise InputError(f"There are no images below {root}: pass a folder that holds some.")
+    paths.sort()
+    parents = {PurePosixPath(path).parent for path in paths}
+    named = {str(p.name) for p in parents if p != PurePosixPath()}
+    return Folder(root, tuple(paths), sorted(named) if len(named) > 1 else [], others)
+
+
+def find_source(dataset: Any) -> Source:
+    """What a user passes as images.
+
+    Args:
+        dataset: A folder; a PyTorch `Dataset` of images, or of pairs of image and class; or a
+            Hugging Face dataset with a column of images.
+
+    Raises:
+        InputError: It is something else, or empty.
+    """
+    if isinstance(dataset, str | Path):
+        return scan_folder(dataset)
+    if hasattr(dataset, "item") and hasattr(dataset, "stamp") and hasattr(dataset, "read"):
+        return dataset  # type: ignore[no-any-return]
+    return DatasetSource.of(dataset)

@@ -1,0 +1,130 @@
+import errno
+import os
+
+import pytest
+from torchvision.transforms import functional
+
+from interpviz.errors import InputError
+from interpviz.report import build
+from interpviz.report.store import opened
+from interpviz.zoo.external import find_model
+
+
+def test_a_second_run_does_nothing(net, photos, tmp_path, data):
+    folder, out = photos(9), tmp_path / "out"
+    assert build(net, folder, out).new == 9
+    before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in out.rglob("*.webp")}
+    scripts = {p: p.read_bytes() for p in out.glob("data/*.js")}
+    assert build(net, folder, out).new == 0
+    assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in out.rglob("*.webp")}
+    assert scripts == {p: p.read_bytes() for p in out.glob("data/*.js")}
+
+
+def test_only_what_changed_is_explained_anew(net, photos, tmp_path, data, draw, assert_same):
+    folder, out = photos(9), tmp_path / "out"
+    build(net, folder, out)
+    draw(77).save(folder / "apple" / "0003.png")
+    (folder / "pear" / "0004.png").unlink()
+    draw(78).save(folder / "plum" / "new.png")
+    os.utime(folder / "plum" / "0005.png")
+    assert build(net, folder, out).new == 2
+    assert build(net, folder, out).new == 0
+    build(net, folder, tmp_path / "fresh")
+    assert_same(data(out), data(tmp_path / "fresh"))
+
+
+def test_other_options_and_weights_explain_all_anew(net, photos, tmp_path):
+    folder, out = photos(3), tmp_path / "out"
+    build(net, folder, out)
+    assert build(net, folder, out, top=1).new == 3
+    assert build(net, folder, out, methods=["layercam"], top=1).new == 3
+    loaded = find_model(net, device="cpu")
+    loaded.model.head.bias.data += 1
+    assert build(loaded, folder, out, methods=["layercam"], top=1).new == 3
+
+
+def test_a_lost_or_cut_picture_is_made_again(net, photos, tmp_path, data):
+    folder, out = photos(5), tmp_path / "out"
+    build(net, folder, out)
+    first, second, *_ = sorted(out.glob("images/*/*"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:20])
+    # The model's results are still there, so it is not asked again.
+    assert build(net, folder, out).new == 0
+    found = data(out)
+    assert all(found.picture(r).stat().st_size == r["picture"] for r in found.records)
+
+
+def test_a_failure_is_remembered_until_the_file_changes(net, photos, tmp_path, draw):
+    folder, out = photos(3), tmp_path / "out"
+    broken = folder / "apple" / "broken.png"
+    broken.write_bytes(b"no picture")
+    assert len(build(net, folder, out).failures) == 1
+    again = build(net, folder, out)
+    assert (again.new, len(again.failures)) == (0, 1)
+    draw(9).save(broken)
+    mended = build(net, folder, out)
+    assert (mended.new, mended.failures) == (1, [])
+
+
+def test_two_processes_do_not_write_to_one_report(net, photos, tmp_path):
+    folder, out = photos(3), tmp_path / "out"
+    with opened(out), pytest.raises(InputError, match="Another process"):
+        build(net, folder, out)
+
+
+def test_memory_does_not_grow_with_the_number_of_images(net, tmp_path, draw, monkeypatch):
+    import weakref
+
+    from interpviz.report.prepare import Preparer
+
+    alive, most = weakref.WeakSet(), []
+    inner = Preparer.__call__
+
+    def counted(self, index):
+        done = inner(self, index)
+        if done.tensor is not None:
+            alive.add(done.tensor)
+        most[-1] = max(most[-1], len(alive))
+        return done
+
+    monkeypatch.setattr(Preparer, "__call__", counted)
+    for count in (30, 120):
+        most.append(0)
+        pictures = [draw(seed) for seed in range(count)]
+        build(net, pictures, tmp_path / str(count), batch_size=4, workers=2)
+    assert max(most) <= 2 * 4 + 2 + 4 + 1
+    assert most[1] <= most[0] + 2
+
+
+def test_a_preprocessing_of_ones_own_is_known_again_by_its_name(net, photos, tmp_path):
+    model, folder, out = find_model(net, device="cpu").model, photos(3), tmp_path / "out"
+
+    def transforms():
+        def shrink(image):
+            return functional.to_tensor(image.resize((32, 32)))
+
+        return shrink
+
+    build((model, transforms()), folder, out)
+    assert build((model, transforms()), folder, out).new == 0
+
+
+def test_a_full_disk_stops_the_run_and_the_next_goes_on(net, photos, tmp_path, monkeypatch):
+    from interpviz.report.store import Store
+
+    folder, out, whole = photos(12), tmp_path / "out", Store.put_picture
+    written = []
+
+    def full(self, key, data):
+        written.append(key)
+        if len(written) > 8:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(self, key, data)
+
+    monkeypatch.setattr(Store, "put_picture", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        build(net, folder, out, batch_size=4, workers=1)
+    monkeypatch.setattr(Store, "put_picture", whole)
+    summary = build(net, folder, out)
+    assert (summary.explained, summary.new) == (12, 4)
