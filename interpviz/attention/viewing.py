@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ def attention_view(
     maps: AttentionMaps,
     item: int = 0,
     *,
-    layers: Sequence[str | int] | None = None,
+    layers: str | int | Sequence[str | int] | None = None,
     prompt_length: int | None = None,
     patterns: bool = True,
     **options: Any,
@@ -45,13 +45,15 @@ def attention_view(
     Args:
         maps: The maps.
         item: Which sequence of the batch.
-        layers: Which layers, by name or index; None for all.
+        layers: Which layer or layers, by name or index; None for all. They keep the numbers that
+            they have among those of the maps.
         prompt_length: For a text that the model wrote, the number of tokens that it was given, of
             an encoder-decoder those of the decoder, padding included: a slider then shows how the
             text grew. By default what the maps know of it.
-        patterns: Whether to look for patterns.
+        patterns: Whether to look for patterns, unless `head_info` tells of them.
         **options: `layer`, `head`, `title`, `alt`, `head_info`, `tokens` and others, as
-            [`AttentionView`][interpviz.render.views.AttentionView] takes them.
+            [`AttentionView`][interpviz.render.views.AttentionView] takes them. What `head_info`
+            leaves out is found from the maps; a plain list of tokens is about their only text.
 
     Returns:
         The view: the last expression of a notebook cell, or `view.to_html(path)`.
@@ -66,20 +68,36 @@ def attention_view(
     one = _without_padding(chosen)
     kinds = [one.kind_of(name) or "attention" for name in one.layer_names]
     texts, masks = _texts(one)
-    known: dict[str, Any] = {"entropy": one.statistics().column("entropy").numpy()}
-    known["number"] = _numbers(one)
-    if patterns:
-        known["pattern"], known["score"] = _patterns(one)
+    tokens = options.pop("tokens", texts)
+    if len(texts) == 1 and not isinstance(tokens, Mapping) and options.get("key_tokens") is None:
+        tokens = dict.fromkeys(texts, tokens)
+    if prompt_length is None and _has_grown(tokens):
+        prompt_length = maps.prompt_length
     given = {
-        "tokens": texts,
         "special_tokens": masks,
-        "head_info": known,
         "kind": kinds,
-        "steps": _steps(chosen, maps.prompt_length if prompt_length is None else prompt_length),
+        "steps": _steps(chosen, prompt_length),
+        "layer_numbers": [maps.layer_names.index(name) for name in one.layer_names],
         **options,
+        "head_info": _heads(one, patterns, options.get("head_info") or {}),
     }
     weights = {name: layer[0].float().cpu().numpy() for name, layer in one.weights.items()}
-    return AttentionView(weights, given.pop("tokens"), **given)
+    return AttentionView(weights, tokens, **given)
+
+
+def _has_grown(tokens: Any) -> bool:
+    """Whether a text that the model may have written is among these."""
+    return not isinstance(tokens, Mapping) or not {"decoder", "queries"}.isdisjoint(tokens)
+
+
+def _heads(maps: AttentionMaps, patterns: bool, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of the heads, by column; what the caller tells comes first."""
+    known: dict[str, Any] = {"number": _numbers(maps)}
+    if "entropy" not in told:
+        known["entropy"] = maps.statistics().column("entropy").numpy()
+    if patterns and "pattern" not in told:
+        known["pattern"], known["score"] = _patterns(maps)
+    return {**known, **told}
 
 
 def _steps(maps: AttentionMaps, prompt_length: int | None) -> int | None:
@@ -100,9 +118,14 @@ def _numbers(maps: AttentionMaps) -> NDArray[np.int64]:
     return numbers
 
 
-def _item(maps: AttentionMaps, item: int, layers: Sequence[str | int] | None) -> AttentionMaps:
+def _item(
+    maps: AttentionMaps, item: int, layers: str | int | Sequence[str | int] | None
+) -> AttentionMaps:
     """One sequence, and some layers, of maps."""
-    wanted = maps.layer_names if layers is None else [maps.weights.name_of(one) for one in layers]
+    asked: Any = maps.layer_names if layers is None else layers
+    if isinstance(asked, str | int | np.integer):
+        asked = [asked]
+    wanted = list(dict.fromkeys(map(maps.weights.name_of, asked)))
     if not wanted:
         raise InputError("There are no layers to show: capture the attention of some first.")
     sizes = {len(maps.weights[name]) for name in wanted}

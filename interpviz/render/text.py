@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from interpviz.errors import InputError
-from interpviz.render.labels import values_of
+from interpviz.render.labels import values_of, visible
 from interpviz.render.running import Paragraph
 from interpviz.render.scales import beyond, colour_scale, ink_on
 from interpviz.render.tokens import NEWLINE, clean_tokens
@@ -129,7 +129,7 @@ def _rows(values: Any, tokens: Sequence[str], names: Sequence[str] | None) -> np
 
 def _texts(tokens: Sequence[str], raw_tokens: bool) -> list[str]:
     texts = tokens if raw_tokens else clean_tokens(tokens)
-    one_line = [text.replace("\n", NEWLINE) for text in texts]
+    one_line = ["".join(map(visible, text.replace("\n", NEWLINE))) for text in texts]
     return [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in one_line]
 
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from interpviz.attention.capture import capture_attention
 from interpviz.attention.classify import classify_heads
@@ -64,6 +65,15 @@ def test_some_layers_and_heads_keep_their_numbers(tiny):
     assert view.layers[0].numbers == list(kept)
 
 
+def test_layers_are_told_by_one_name_or_number_and_once(tiny):
+    maps = capture_attention(tiny.bert(), tiny.text_inputs())
+    *_, last = maps.layer_names
+    for asked in (-1, last, [last, -1], (len(maps) - 1,)):
+        (layer,) = maps.view(layers=asked).layers
+        assert (layer.name, layer.number) == (last, len(maps) - 1)
+    assert [layer.number for layer in maps.view(layers=[-1, 0]).layers] == [len(maps) - 1, 0]
+
+
 def test_encoder_decoder_has_three_kinds_and_two_texts(tiny):
     ids = torch.arange(3, 9)[None], torch.arange(10, 14)[None]
     inputs = {"input_ids": ids[0], "decoder_input_ids": ids[1]}
@@ -96,6 +106,21 @@ def test_a_written_text_has_a_slider_from_its_prompt_on(tiny):
     assert [kind["grows"] for kind in maps.view(0).payload()["kinds"]] == [True]
 
 
+def test_the_encoder_of_a_written_text_has_no_slider(tiny):
+    new = {"max_new_tokens": 4, "min_new_tokens": 4, "do_sample": False}
+    config = tiny.t5().config
+    config.decoder_start_token_id = config.pad_token_id = 0
+    model = transformers.T5ForConditionalGeneration(config).eval()
+    maps = capture_attention(model, {"input_ids": torch.arange(3, 9)[None]}, generate=new)
+    kinds = [maps.kind_of(name) for name in maps.layer_names]
+    layers = [place for place, kind in enumerate(kinds) if kind == "encoder"]
+    assert layers
+    assert maps.view(layers=layers).steps is None
+    assert maps.view().steps == 1
+    with pytest.raises(InputError, match="only encoder layers"):
+        maps.view(layers=layers, prompt_length=1)
+
+
 def test_a_picture_has_numbers_for_tokens(tiny):
     maps = capture_attention(tiny.vit(), {"pixel_values": torch.zeros(1, 3, 32, 32)})
     (text,) = maps.view().texts.values()
@@ -107,6 +132,27 @@ def test_options_of_the_view_win(maps):
     view = maps.view(0, tokens=tokens, layer=1, head=2, title="Mine")
     assert (view.start, view.title) == ((1, 2), "Mine")
     assert set(view.texts["encoder"].tokens) == {"x"}
+
+
+def test_what_is_told_of_heads_is_added_to_what_is_known(tiny, monkeypatch):
+    maps = capture_attention(tiny.bert(), tiny.text_inputs(), heads={1: [3, 1]})
+    known = maps.view(layers=[-1]).layers[0]
+    monkeypatch.setattr("interpviz.attention.viewing.classify_heads", pytest.fail)
+    told = maps.view(layers=[-1], head_info={"pattern": [["mine", "yours"]]}).layers[0]
+    assert told.numbers == known.numbers != [0, 1]
+    assert told.info["entropy"] == known.info["entropy"]
+    assert told.info["pattern"] == ["mine", "yours"]
+    assert "score" not in told.info
+
+
+def test_a_plain_list_of_tokens_keeps_the_special_ones(maps):
+    real = int(maps.padding_mask[0].sum())
+    view = maps.view(0, tokens=["x"] * real)
+    (text,) = view.texts.values()
+    assert text.tokens == ["x"] * real
+    assert text.special.tolist() == [True] + [False] * (real - 1)
+    with pytest.raises(InputError, match="special tokens of 'encoder'"):
+        maps.view(0, tokens={"queries": ["x"] * real})
 
 
 def test_half_precision_is_shown(maps):

@@ -2,6 +2,7 @@
 
 import io
 import re
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -222,6 +223,15 @@ def test_svg_holds_every_token_as_text():
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", file.getvalue())
     for shown in ["[CLS]", "the", "un", "flap", "pable", "vet", "didn", "t", "go", "."]:
         assert shown in texts
+
+
+def test_characters_that_svg_has_no_place_for_are_shown_by_their_codes():
+    figure = text_heatmap([0.5, 1.0], ["a\x07b", "\ud800"])
+    file = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(file, format="svg")
+    texts = [text.text for text in ElementTree.fromstring(file.getvalue()).iter() if text.text]
+    assert {r"a\x07b", r"\ud800"} <= set(texts)
 
 
 def test_values_beyond_the_scale_are_said_to_be():

@@ -269,7 +269,82 @@ def test_what_is_known_of_a_head_is_told(page):
     assert "Pattern: local, score 0.75" in told
 
 
+def test_shortcuts_of_the_browser_stay_its_own(page, tools):
+    query(page, 1).focus()
+    page.locator(".map").focus()
+    page.keyboard.press("ArrowDown")
+    before = tools.read(page)
+    taken = "event => window.taken = (window.taken ?? 0) + event.defaultPrevented"
+    page.evaluate(f"document.addEventListener('keydown', {taken})")
+    for modifier in ("Alt", "Control", "Meta"):
+        for place in (".map", ".tokens.query [tabindex='0']", ".tokens.key [tabindex='0']"):
+            page.locator(place).evaluate(
+                """(at, modifier) => {
+                  const keys = {bubbles: true, composed: true, cancelable: true};
+                  keys[{Control: 'ctrl', Alt: 'alt', Meta: 'meta'}[modifier] + 'Key'] = true;
+                  for (const key of ['ArrowLeft', 'ArrowRight', 'ArrowDown', 'Home'])
+                    at.dispatchEvent(new KeyboardEvent('keydown', {...keys, key}));
+                }""",
+                modifier,
+            )
+    assert page.evaluate("window.taken") == 0
+    assert tools.read(page) == before
+
+
+def test_home_and_end_go_to_the_ends_of_a_row(page, tools):
+    page.locator(".map").focus()
+    for press, where in (("End", len(tools.text) - 1), ("Home", 0)):
+        page.keyboard.press(press)
+        shown = tools.read(page)
+        assert (shown["query"], shown["key"]) == (0, where)
+
+
+def test_the_heat_map_keeps_to_the_head_that_was_clicked(browser, tools, tmp_path):
+    view = AttentionView(tools.attention(1, 8, 5), list("abcde"), head=2)
+    with tools.opened(browser, view.to_html(tmp_path / "many.html")) as page:
+        page.get_by_label("Compare heads").check()
+        for place in (5, 0, 7, 1, 3):
+            head(page, place).click()
+            assert tools.read(page)["head"] == place
+        head(page, 7).click()
+        assert tools.read(page)["head"] == 3
+        head(page, 4).click()
+        head(page, 6).click()
+        assert tools.read(page)["head"] == 4
+        assert "6 heads" in page.locator(".problem").inner_text()
+        head(page, 5).click()
+        assert page.locator(".problem").inner_text() == ""
+
+
+def test_a_view_that_was_taken_away_leaves_nothing_behind(page):
+    page.evaluate(
+        """() => {
+          const host = document.querySelector('.interpviz');
+          window.left = new WeakRef(host.interpviz.read);
+          host.remove();
+        }"""
+    )
+    page.wait_for_timeout(300)
+    page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+    assert page.evaluate("window.left.deref() === undefined")
+
+
 # Kinds, steps, layers
+
+
+def test_layers_keep_their_numbers(browser, tools, weights, tmp_path):
+    view = AttentionView(weights, tools.text, layer_numbers=[0, 5], layer=1)
+    assert "Layer 5, head 0" in view.alt
+    with tools.opened(browser, view.to_html(tmp_path / "some.html")) as page:
+        assert tools.read(page)["layer"] == 1
+        assert "Layer 5, head 0" in page.locator(".about").inner_text()
+        assert head(page, 1).get_attribute("aria-label") == "Layer 5, head 1"
+        names = page.get_by_role("combobox", name="Layer").locator("option").all_inner_texts()
+        assert names == ["0", "5"]
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Save SVG").click()
+        assert waiting.value.suggested_filename == "attention-layer-5-head-0.svg"
+        assert "layer 5, head 0" in waiting.value.path().read_text(encoding="utf-8")
 
 
 def test_kinds_have_tokens_of_their_own(browser, tools, tmp_path):
@@ -345,6 +420,17 @@ def test_a_missing_part_is_told(browser, tools, weights, tmp_path):
     page.locator(".problem:not(:empty)").wait_for()
     assert "v_data/0-0.js is missing" in page.locator(".problem").inner_text()
     context.close()
+
+
+@pytest.mark.parametrize("text", ["", "(self.interpvizParts??={})['v_data/0-0.js']={};"])
+def test_a_part_of_another_view_is_told(browser, tools, weights, tmp_path, text):
+    path = AttentionView(weights, tools.text).to_html(tmp_path / "v.html", max_bytes=100)
+    (tmp_path / "v_data" / "0-0.js").write_text(text)
+    with tools.opened(browser, path) as page:
+        page.locator(".problem:not(:empty)").wait_for()
+        page.get_by_role("combobox", name="Layer").select_option("1")
+        page.wait_for_function("document.querySelector('.interpviz').interpviz.read().values")
+        assert page.locator(".problem").inner_text() == ""
 
 
 # Readers
@@ -522,7 +608,7 @@ def test_outputs_of_a_notebook_stand_alone_and_share_a_page(browser, tools, weig
 def test_a_notebook_is_told_when_a_view_is_too_large(tools, weights, monkeypatch):
     monkeypatch.setattr("interpviz.render.views.base.LARGEST", 1000)
     text = AttentionView(weights, tools.text)._repr_html_()
-    assert "choose fewer layers" in text
+    assert "show less" in text
     assert "<script" not in text
 
 
@@ -559,6 +645,14 @@ def test_causal_layers_take_half(tools):
         ({"kind": ["decoder", "decoder"]}, "1 layers, 1 names and 2 kinds"),
         ({"special_tokens": [True]}, "one value a token"),
         ({"steps": 3}, "from 1 to 2"),
+        ({"tokens": {"encoder": ["a", "b"]}, "kind": "encoder", "steps": 1}, "leave it out"),
+        ({"layer_numbers": [0, 1]}, "2 numbers"),
+        ({"special_tokens": {"encoder": [True, False]}}, "special tokens of 'encoder'"),
+        ({"head_info": {"score": [[0.5], [0.5, 0.1]]}}, "rows of one length"),
+        ({"head_info": {"score": [["high"]]}}, "no table of numbers"),
+        ({"head_info": {"pattern": [["self"], ["self", "self"]]}}, "head_info"),
+        ({"head_info": {"number": [[np.inf]]}}, "no number for some heads"),
+        ({"head_info": {"number": [[None]]}}, "no number for some heads"),
         ({"head_info": {"entropy": [0.5]}}, "head_info"),
         ({"head_info": {"mood": [[0.5]]}}, "head_info"),
     ],
@@ -567,6 +661,16 @@ def test_mistakes_are_told_in_a_sentence(change, told):
     options = {"weights": np.ones((1, 1, 2, 2)) / 2, "tokens": ["a", "b"], **change}
     with pytest.raises(InputError, match=re.escape(told)):
         AttentionView(**options)
+
+
+def test_what_is_not_known_of_a_head_may_be_none():
+    info = {"entropy": [[None, 0.5]], "score": [[0.25, np.nan]], "pattern": [["self", None]]}
+    view = AttentionView(np.ones((1, 2, 2, 2)) / 2, ["a", "b"], head_info=info)
+    assert view.layers[0].info == {
+        "entropy": [None, 0.5],
+        "score": [0.25, None],
+        "pattern": ["self", ""],
+    }
 
 
 def test_foreign_folders_are_left_alone(tools, weights, tmp_path):

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from interpviz.render.images import resize
-from interpviz.render.views.cam_maps import encode, enlarging_matrix, own_grid, steps_of
+from interpviz.render.views.cam_maps import (
+    _misfit,
+    encode,
+    enlarging_matrix,
+    own_grid,
+    steps_of,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -63,6 +69,20 @@ def test_maps_that_were_not_enlarged_stay():
         * resize(RANDOM.uniform(size=(14, 14)), 112, 112),
     ):
         assert own_grid(maps) is maps
+
+
+def test_large_smooth_maps_that_were_not_enlarged_stay():
+    x, y = np.meshgrid(*[np.linspace(-1, 1, 1500)] * 2)
+    maps = np.exp(-(x**2 + y**2))[None]
+    assert own_grid(maps) is maps
+
+
+@pytest.mark.parametrize(("cells", "pixels"), [(7, 224), (30, 61), (2, 100)])
+def test_a_misfit_is_that_of_least_squares(cells, pixels):
+    lines = RANDOM.uniform(size=(pixels, 2))
+    matrix = enlarging_matrix(cells, pixels)
+    found = np.linalg.lstsq(matrix, lines, rcond=None)[0]
+    assert _misfit(lines, cells) == pytest.approx(np.abs(matrix @ found - lines), abs=1e-10)
 
 
 def test_empty_maps_need_the_fewest_cells():

@@ -63,8 +63,23 @@ def test_the_logarithmic_scale_keeps_its_bound(tools):
         shown = decode(encode(W, top), top)
         low = top / 1000
         off = np.abs(np.log10(np.maximum(shown, low)) - np.log10(np.maximum(W, low)))
-        assert (off <= log_error_bound(W, top) + 1e-12).all()
+        assert (off <= log_error_bound(W, top, top) + 1e-12).all()
         assert off.max() < 0.02 * 3
+
+
+@pytest.mark.parametrize("share", [0.5, 0.05, 0.003])
+def test_a_logarithmic_scale_with_a_smaller_top_keeps_its_bound(share):
+    low = share / 1000
+    W = np.geomspace(low / 10, share, 2000)
+    shown = decode(encode(W, 1.0), 1.0)
+    off = np.abs(np.log10(np.clip(shown, low, share)) - np.log10(np.maximum(W, low)))
+    bound = log_error_bound(W, 1.0, share)
+    assert (off <= bound + 1e-12).all()
+    worst = np.sqrt(low)
+    stated = -2 * np.log10(1 - 1 / (510 * worst)) if 510 * worst > 1 else 3.0
+    assert bound.max() == pytest.approx(min(stated, 3.0))
+    # The bound of a scale that ends at the greatest weight would not do.
+    assert off.max() > log_error_bound(W, 1.0, 1.0).max()
 
 
 def test_scales_tell_special_keys_apart():

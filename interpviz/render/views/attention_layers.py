@@ -26,6 +26,7 @@ class Layer:
         weights: Shape `(heads, query, key)`.
         texts: Of its queries and of its keys.
         name: Its name, possibly empty.
+        number: Its number in the model.
         kind: What it is.
         numbers: The numbers of its heads in the model.
         info: By column one value a head.
@@ -35,6 +36,7 @@ class Layer:
     weights: NDArray[np.floating]
     texts: tuple[Text, Text]
     name: str
+    number: int
     kind: str
     numbers: list[int]
     info: Mapping[str, list[Any]]
@@ -70,6 +72,7 @@ class Layer:
         small = [thumbnail(head) for head in self.weights]
         return {
             "name": self.name,
+            "number": self.number,
             "heads": self.numbers,
             "shape": list(self.weights.shape[1:]),
             "offset": self.offset,
@@ -86,7 +89,7 @@ def _text(data: bytes) -> str:
 def layer_of(
     weights: NDArray[np.floating],
     texts: tuple[Text, Text],
-    name: str,
+    name: tuple[str, int],
     kind: str,
     info: Mapping[str, Sequence[Any]],
 ) -> Layer:
@@ -95,7 +98,7 @@ def layer_of(
     Args:
         weights: Shape `(heads, query, key)`.
         texts: Of its queries and of its keys.
-        name: Its name.
+        name: Its name, possibly empty, and its number in the model.
         kind: What it is.
         info: By column at least one value a head.
 
@@ -105,43 +108,61 @@ def layer_of(
     heads, _ = heads_of(weights, texts[0].tokens, texts[1].tokens)
     if not np.isfinite(heads).all() or heads.min() < 0:
         raise InputError(
-            f"The attention weights of layer '{name}' are not all finite and at least 0: pass "
+            f"The attention weights of layer '{name[0]}' are not all finite and at least 0: pass "
             "weights after the softmax."
         )
     count = len(heads)
     if any(len(values) < count for values in info.values()):
         raise InputError(
-            f"Layer '{name}' has {count} heads, but head_info tells of fewer: give one value "
+            f"Layer '{name[0]}' has {count} heads, but head_info tells of fewer: give one value "
             "a head."
         )
     kept = {column: list(values[:count]) for column, values in info.items()}
-    numbers = [int(number) for number in kept.pop("number", range(count))]
-    return Layer(heads, texts, name, kind, numbers, kept, causal_offset(heads))
+    numbers = kept.pop("number", list(range(count)))
+    if None in numbers:
+        raise InputError(
+            f"head_info has no number for some heads of layer '{name[0]}': number all of them, or "
+            "leave 'number' out."
+        )
+    whole = [int(number) for number in numbers]
+    return Layer(heads, texts, *name, kind, whole, kept, causal_offset(heads))
 
 
 def info_of(given: Mapping[str, Any] | None, layers: int) -> dict[str, list[list[Any]]]:
     """What is known of heads, in plain lists with None for what is not known.
 
     Args:
-        given: By column `(layers, heads)`.
+        given: By column `(layers, heads)`; None or NaN for what is not known.
         layers: How many layers there are.
 
     Raises:
-        InputError: There is no such column, or it has another number of layers.
+        InputError: There is no such column, it has another number of layers or rows of different
+            lengths, or it holds something else than numbers.
     """
     columns: dict[str, list[list[Any]]] = {}
     for column, values in (given or {}).items():
-        table = np.asarray(values.tolist() if hasattr(values, "tolist") else values)
+        table = _table(column, values)
         if column not in COLUMNS or table.ndim != 2 or len(table) != layers:
             raise InputError(
                 f"head_info has {column!r} of shape {table.shape}: give {', '.join(COLUMNS)}, each "
                 f"of shape (layers, heads) with {layers} layers."
             )
         if column == "pattern":
-            columns[column] = table.tolist()
+            columns[column] = [["" if one is None else str(one) for one in row] for row in table]
             continue
         columns[column] = [
             [round(float(value), 4) if np.isfinite(value) else None for value in row]
             for row in table
         ]
     return columns
+
+
+def _table(column: str, values: Any) -> NDArray[Any]:
+    plain = values.tolist() if hasattr(values, "tolist") else values
+    try:
+        return np.array(plain, dtype=object if column == "pattern" else np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"head_info has {column!r} that is no table of numbers: give one a head, None where it "
+            "is not known, in rows of one length."
+        ) from None

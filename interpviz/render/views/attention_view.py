@@ -33,7 +33,10 @@ class AttentionView(InteractiveView):
     by at most `sqrt(a m) / 255 + m / 510^2`, which is never more than 0.004. Rows that add up to 1
     again without special tokens are off by at most `(e + p E) / (S - E)`, e being the bound of the
     weight, E the sum of those of its row, S the sum of the row and p the share; on the logarithmic
-    scale, which shows three powers of ten, a colour is off by at most 2 % of the scale (see
+    scale, which shows three powers of ten below its top t, a colour is off by at most
+    `-2 log10(1 - 1 / (510 s)) / 3` of the scale, s being `sqrt(t / (1000 m))`: 2 % where t is m, as
+    it is on plain heads, and more where t is smaller, since special tokens are left out or the
+    first token of a causal text is left aside; t is then itself off as any weight is (see
     `interpviz.render.views.quantise`). A weight takes about 1.4 bytes of HTML, half of it where no
     query sees later keys.
 
@@ -44,11 +47,13 @@ class AttentionView(InteractiveView):
             `"decoder"` to their tokens.
         key_tokens: The tokens of the keys, where they are others than those of the queries.
         layer_names: Names of the layers; by default those of a mapping, or none.
+        layer_numbers: Numbers of the layers in the model, where not all are shown; by default
+            their places.
         special_tokens: True for tokens that a tokenizer added, one a key, or where `tokens` is a
             mapping one such list a text. The view can leave them out.
         head_info: What is known of the heads, each `(layers, heads)`: `"entropy"` in [0, 1],
             `"pattern"` (a name, or `"none"`) and `"score"` of that pattern, NaN where unknown;
-            `"number"`, the number of a head in the model, where not all were kept.
+            `"number"`, the number of a head in the model, where not all were kept; never unknown.
         kind: What the layers are, for all or one each: `"encoder"`, `"decoder"`, `"cross"` (the
             decoder looks at the encoder) or `"attention"`.
         steps: For a text that a model wrote, how many tokens it was given: a slider then shows how
@@ -76,6 +81,7 @@ class AttentionView(InteractiveView):
         *,
         key_tokens: Sequence[str] | None = None,
         layer_names: Sequence[str] | None = None,
+        layer_numbers: Sequence[int] | None = None,
         special_tokens: Any = None,
         head_info: Mapping[str, Any] | None = None,
         kind: str | Sequence[str] = "attention",
@@ -92,11 +98,8 @@ class AttentionView(InteractiveView):
             raise InputError("There are no layers to show: pass the weights of at least one.")
         names = list(layer_names) if layer_names is not None else names or [""] * len(arrays)
         kinds = [kind] * len(arrays) if isinstance(kind, str) else list(kind)
-        if not len(names) == len(kinds) == len(arrays):
-            raise InputError(
-                f"There are {len(arrays)} layers, {len(names)} names and {len(kinds)} kinds: give "
-                "one of each for every layer."
-            )
+        numbers = list(range(len(arrays)) if layer_numbers is None else map(int, layer_numbers))
+        _check_lengths(len(arrays), names, kinds, numbers)
         self.texts = texts_of(tokens, key_tokens, special_tokens, raw_tokens)
         columns = info_of(head_info, len(arrays))
         self.layers: list[Layer] = []
@@ -104,7 +107,8 @@ class AttentionView(InteractiveView):
             sides = sides_of(kinds[place], self.texts)
             info = {column: rows[place] for column, rows in columns.items()}
             texts = self.texts[sides[0]], self.texts[sides[1]]
-            self.layers.append(layer_of(array, texts, names[place], kinds[place], info))
+            name = names[place], numbers[place]
+            self.layers.append(layer_of(array, texts, name, kinds[place], info))
         self.start = self._start(layer, head)
         self.steps = self._checked_steps(steps)
         self.title = title or "What the heads look at"
@@ -127,6 +131,11 @@ class AttentionView(InteractiveView):
     def _checked_steps(self, steps: int | None) -> int | None:
         if steps is None:
             return None
+        if self._grown() not in self.texts:
+            raise InputError(
+                "steps is about a text that a model wrote, but only encoder layers are shown: "
+                "leave it out."
+            )
         longest = len(self.texts[self._grown()].tokens)
         if not 1 <= steps <= longest:
             raise InputError(
@@ -138,7 +147,7 @@ class AttentionView(InteractiveView):
     def _head(self) -> tuple[Layer, NDArray[np.floating], str]:
         layer = self.layers[self.start[0]]
         number = layer.numbers[self.start[1]]
-        return layer, layer.weights[self.start[1]], f"Layer {self.start[0]}, head {number}"
+        return layer, layer.weights[self.start[1]], f"Layer {layer.number}, head {number}"
 
     def _alt(self) -> str:
         layer, weights, where = self._head()
@@ -225,3 +234,11 @@ class AttentionView(InteractiveView):
                     files[part] = address
             where.append({"files": files})
         return self._payload(where), scripts
+
+
+def _check_lengths(count: int, names: list[str], kinds: list[str], numbers: list[int]) -> None:
+    if not len(names) == len(kinds) == len(numbers) == count:
+        raise InputError(
+            f"There are {count} layers, {len(names)} names and {len(kinds)} kinds, and "
+            f"{len(numbers)} numbers: give one of each for every layer."
+        )

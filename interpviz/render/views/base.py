@@ -94,8 +94,8 @@ class InteractiveView(ABC):
         if self.size() <= LARGEST:
             return self.fragment() + runtime()
         told = html.escape(
-            f"This view takes {self.size() / 1e6:.0f} MB, too much for a notebook: choose fewer "
-            "layers or tokens, or write it beside the notebook with to_html(path)."
+            f"This view takes {self.size() / 1e6:.0f} MB, too much for a notebook: show "
+            "less, or write it beside the notebook with to_html(path)."
         )
         return f"<p>{told}</p>{still(self.still(), self.alt)}"
 

@@ -152,7 +152,7 @@ def own_grid(maps: Floats) -> Floats:
     enlarging = [enlarging_matrix(_fewest(lines), len(lines)) for lines in turned]
     if all(pixels == cells for pixels, cells in (matrix.shape for matrix in enlarging)):
         return maps
-    rows, columns = (np.linalg.pinv(matrix) for matrix in enlarging)
+    rows, columns = (_reducing(matrix) for matrix in enlarging)
     small = rows @ maps @ columns.T
     again = enlarging[0] @ small @ enlarging[1].T
     peaks = np.abs(maps).max(axis=(1, 2), keepdims=True)
@@ -176,6 +176,14 @@ def enlarging_matrix(cells: int, pixels: int) -> Floats:
     return np.asarray(np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells))))
 
 
+def _reducing(matrix: Floats) -> Floats:
+    """What gives the cells behind an enlarged row, by least squares."""
+    pixels, cells = matrix.shape
+    if pixels == cells:
+        return matrix
+    return np.asarray(np.linalg.solve(matrix.T @ matrix, matrix.T))
+
+
 def _fewest(lines: Floats) -> int:
     """The fewest cells along the first axis whose enlargement can be these maps."""
     pixels = len(lines)
@@ -183,9 +191,34 @@ def _fewest(lines: Floats) -> int:
     # A mixture of all lines is an enlargement only where each of them is one.
     mixture = flat @ np.random.default_rng(0).uniform(0.5, 1.5, (flat.shape[1], 2))
     near = SAME * np.abs(mixture).max(initial=0.0)
-    for cells in range(2, pixels // 2 + 1):
-        matrix = enlarging_matrix(cells, pixels)
-        found = np.linalg.lstsq(matrix, mixture, rcond=None)[0]
-        if (np.abs(matrix @ found - mixture) <= near).all():
+    # A straight line has no second differences. Its bends, one a cell, touch two each.
+    bent = (np.abs(np.diff(mixture, 2, axis=0)) > 4 * near).any(axis=1)
+    for cells in range(max(2, -(-int(bent.sum()) // 2)), pixels // 2 + 1):
+        if (_misfit(mixture, cells) <= near).all():
             return cells
     return pixels
+
+
+def _misfit(lines: Floats, cells: int) -> Floats:
+    """How far lines are off the nearest enlargement of so many cells, pixel by pixel.
+
+    A pixel lies between two neighbouring cells, so that the normal equations of least squares have
+    three diagonals: the time grows with the pixels alone, and large maps can be tried at all sizes.
+    """
+    from scipy.linalg import solveh_banded
+
+    pixels = len(lines)
+    place = ((np.arange(pixels) + 0.5) * cells / pixels - 0.5).clip(0, cells - 1)
+    first = np.minimum(place.astype(int), cells - 2)
+    second = place - first
+
+    def gathered(before: Floats, after: Floats) -> Floats:
+        sums = np.bincount(first, before, cells) + np.bincount(first + 1, after, cells)
+        return np.asarray(sums)
+
+    middle = gathered((1 - second) ** 2, second**2)
+    beside = np.bincount(first, second * (1 - second), cells)
+    right = np.stack([gathered((1 - second) * row, second * row) for row in lines.T], axis=1)
+    found = solveh_banded(np.stack([middle, beside]), right, lower=True, check_finite=False)
+    again = (1 - second)[:, None] * found[first] + second[:, None] * found[first + 1]
+    return np.asarray(np.abs(again - lines))

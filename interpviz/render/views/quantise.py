@@ -104,23 +104,27 @@ def renormalised_error_bound(
     return np.where(sure, np.minimum((e + share * wrong) / left, 1.0), 1.0)
 
 
-def log_error_bound(weights: ArrayLike, scale: ArrayLike) -> Floats:
+def log_error_bound(weights: ArrayLike, scale: ArrayLike, top: float) -> Floats:
     """How far weights may be off on the logarithmic scale, in powers of ten.
 
-    That scale ends three powers of ten below `scale`; smaller weights count as that end. With
-    s = sqrt(weight / scale) the logarithm is off by at most `-2 log10(1 - 1 / (510 s))`, which is
-    0.0017 at the top and 0.056 at the lower end: 2 % of the length of the scale.
+    That scale ends three powers of ten below its `top`; smaller weights count as that end. With
+    s = sqrt(weight / scale) the logarithm is off by at most `-2 log10(1 - 1 / (510 s))`, and by no
+    more than the three powers. Where `top` is `scale` that is 0.0017 at the top and 0.056 at the
+    lower end: 2 % of the length of the scale. Where it is smaller, s is as small as
+    `sqrt(top / (1000 scale))`.
 
     Args:
         weights: The true weights.
         scale: The same as for `encode`; above 0.
+        top: The weight at the upper end, above 0 and at most `scale`.
 
     Returns:
         The bound of each weight.
     """
-    share = np.asarray(weights, np.float64) / np.asarray(scale, np.float64)
-    root = np.sqrt(np.maximum(share, 10.0**-DECADES))
-    return np.asarray(-2 * np.log10(1 - 1 / (2 * LEVELS * root)))
+    shown = np.maximum(np.asarray(weights, np.float64), top * 10.0**-DECADES)
+    moved = 1 / (2 * LEVELS * np.sqrt(shown / np.asarray(scale, np.float64)))
+    least = 10.0 ** (-DECADES / 2)
+    return np.asarray(-2 * np.log10(np.maximum(1 - moved, least)))
 
 
 def packed(codes: NDArray[np.uint8], offset: int | None) -> bytes:

@@ -49,7 +49,7 @@ def texts_of(tokens: Any, key_tokens: Any, special_tokens: Any, raw: bool) -> di
         raw: Whether tokens keep the marks of their tokenizer.
 
     Raises:
-        InputError: The names are others, or a mask does not fit.
+        InputError: The names are others, or a mask does not fit or is of no such text.
     """
     if isinstance(tokens, Mapping):
         given = dict(tokens)
@@ -65,7 +65,12 @@ def texts_of(tokens: Any, key_tokens: Any, special_tokens: Any, raw: bool) -> di
     masks = special_tokens
     if not isinstance(masks, Mapping):
         # What is left out are keys.
-        masks = {list(given)[-1]: masks}
+        masks = {"keys" if "keys" in given else list(given)[-1]: masks}
+    if strangers := [name for name in masks if name not in given]:
+        raise InputError(
+            f"There are special tokens of {', '.join(map(repr, strangers))}, but tokens of "
+            f"{', '.join(map(repr, given))}: give both the same names."
+        )
     return {name: _text(name, row, masks.get(name), raw) for name, row in given.items()}
 
 

@@ -10,7 +10,8 @@ function attentionSvg(state, theme, scroll, map) {
   const [mapWidth, mapHeight] = [map.clientWidth, map.clientHeight];
   const [wide, high] = [width + mapWidth + 72, max(height, mapHeight) + 72];
   const links = linkShapes(state, scroll).map(({ slot, ...link }) => shape("path", { ...link, fill: "none", stroke: theme.colour(`--head${slot}`) }));
-  const title = `${state.data.title}: layer ${state.layer}, head ${layerOf(state).heads[state.head]}`;
+  const { number, heads } = layerOf(state);
+  const title = `${state.data.title}: layer ${number}, head ${heads[state.head]}`;
   const place = { x: 24, y: 48, width, height };
   return sheet(
     theme, title, wide, high,

@@ -8,6 +8,7 @@ views.attention = (stage, /** @type {AttentionData} */ data) => {
   /** @type {Part[]} */
   const parts = [];
   const problem = make("p", { class: "problem", role: "alert" });
+  const tell = (/** @type {string} */ text) => problem.replaceChildren(text);
   const mark = () => parts.forEach((part) => part.mark?.());
   const draw = () => {
     rebuild(state, codes);
@@ -16,7 +17,7 @@ views.attention = (stage, /** @type {AttentionData} */ data) => {
   };
   const load = () => {
     const { layer } = state;
-    const fail = (/** @type {string} */ text) => problem.replaceChildren(text);
+    const fail = (/** @type {string} */ text) => layer === state.layer && tell(text);
     problem.replaceChildren();
     for (const head of state.slots) {
       if (head < 0 || codes.has(head)) continue;
@@ -30,7 +31,7 @@ views.attention = (stage, /** @type {AttentionData} */ data) => {
     }
     draw();
   };
-  const actions = actionsOf(state, codes, { load, draw, mark });
+  const actions = actionsOf(state, codes, { load, draw, mark, tell });
   assemble(stage, state, actions, parts, problem);
   new ResizeObserver(perFrame(() => parts.forEach((part) => part.resize?.()))).observe(stage.root);
   stage.theme.onChange(draw);
@@ -70,24 +71,28 @@ function rebuild(state, codes) {
 /**
  * @param {AttentionState} state
  * @param {Map<number, Uint8Array>} codes
- * @param {{load: () => void, draw: () => void, mark: () => void}} after
+ * @param {{load: () => void, draw: () => void, mark: () => void, tell: (text: string) => void}} after
  * @returns {AttentionActions}
  */
-function actionsOf(state, codes, { load, draw, mark }) {
+function actionsOf(state, codes, { load, draw, mark, tell }) {
   return {
     choose(layer, head) {
       const anew = layer !== state.layer;
       if (!anew && head === state.head && !state.compare) return;
       if (anew) codes.clear();
-      state.slots = anew || !state.compare ? [head] : toggled(state.slots, head);
+      const slots = anew || !state.compare ? [head] : toggled(state.slots, head);
+      const full = !slots.includes(head) && !state.slots.includes(head);
+      state.slots = slots;
       state.layer = layer;
-      state.head = state.slots.includes(head) ? head : max(...state.slots);
+      if (slots.includes(head)) state.head = head;
+      else if (!slots.includes(state.head)) state.head = max(...slots);
       load();
+      if (full) tell(`${SLOTS} heads have a colour already: take one away first.`);
     },
     change(settings) {
       Object.assign(state, settings);
       if (!state.compare) state.slots = [state.head];
-      draw();
+      ("compare" in settings ? load : draw)();
     },
     hover(spot = state.kept) {
       if (spot.query === state.at.query && spot.key === state.at.key) return;
@@ -127,7 +132,10 @@ function assemble({ root, theme, say }, state, actions, parts, problem) {
   const [links, map] = [linksPart(state, actions, theme), heatmapPart(state, actions, theme)];
   const readout = readoutPart(state, say);
   parts.push(picker, settings, links, map, readout);
-  const name = () => `attention-layer-${state.layer}-head-${layerOf(state).heads[state.head]}`;
+  const name = () => {
+    const { number, heads } = layerOf(state);
+    return `attention-layer-${number}-head-${heads[state.head]}`;
+  };
   const save = saveButtons(() => attentionSvg(state, theme, links.scroll, map.map), name);
   root.prepend(
     make("p", { class: "title" }, state.data.title),

@@ -71,7 +71,7 @@ function gripOf(box, state, actions) {
       const { split } = state;
       /** @type {Record<string, number>} */
       const where = { ArrowRight: split + 1, ArrowUp: split + 1, ArrowLeft: split - 1, ArrowDown: split - 1, PageUp: split + 10, PageDown: split - 10, Home: 0, End: 100 };
-      if (!(event.key in where)) return;
+      if (!(event.key in where && isPlain(event))) return;
       event.preventDefault();
       to(where[event.key]);
     },

@@ -63,6 +63,6 @@ function probed(box, { hover, keep }, spot, step) {
     onpointermove: (/** @type {PointerEvent} */ event) => hover(spot(event)),
     onpointerleave: () => hover(),
     onpointerdown: (/** @type {PointerEvent} */ event) => arrive(event, spot(event)),
-    onkeydown: (/** @type {KeyboardEvent} */ event) => arrive(event, step(event)),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => isPlain(event) && arrive(event, step(event)),
   });
 }

@@ -62,6 +62,14 @@ function perFrame(act) {
 }
 
 /**
+ * Whether a key is meant for the view: with these it is a shortcut of the browser.
+ * @param {KeyboardEvent} event
+ */
+function isPlain(event) {
+  return !(event.altKey || event.ctrlKey || event.metaKey);
+}
+
+/**
  * @param {number} value
  * @param {number} low
  * @param {number} high

@@ -72,12 +72,11 @@ function gridOf(state, head, codes) {
  * @param {(problem: string) => void} fail
  */
 function withCodes(layer, head, act, fail) {
-  const found = (/** @type {string} */ text) => act(unpacked(bytes(text), layer.shape, layer.offset));
-  if (layer.data) return found(layer.data[head]);
-  parts(layer.files?.[head] ?? "").then(
-    (texts) => found(texts[head]),
-    (error) => fail(error.message),
-  );
+  const whole = (/** @type {string} */ text) => unpacked(bytes(text), layer.shape, layer.offset);
+  if (layer.data) return act(whole(layer.data[head]));
+  parts(layer.files?.[head] ?? "")
+    .then((texts) => whole(texts[head]))
+    .then(act, (error) => fail(error.message));
 }
 
 /**

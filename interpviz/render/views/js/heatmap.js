@@ -43,7 +43,7 @@ function heatmapPart(state, actions, theme) {
  */
 function stepped(key, from, { rows, columns }) {
   /** @type {Record<string, [number, number]>} */
-  const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Home: [0, -Infinity], End: [0, Infinity] };
   const step = steps[key];
   return step && { query: clamp(max(from.query, 0) + step[0], 0, rows - 1), key: clamp(max(from.key, 0) + step[1], 0, columns - 1) };
 }

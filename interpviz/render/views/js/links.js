@@ -26,7 +26,7 @@ function linksPart(state, actions, theme) {
   };
   const onkeydown = (/** @type {KeyboardEvent} */ event) => {
     const column = { ArrowRight: to, ArrowLeft: from }[event.key];
-    if (!column) return;
+    if (!column || !isPlain(event)) return;
     event.preventDefault();
     column.focus(max(state.kept.query, state.kept.key));
   };

@@ -7,7 +7,7 @@
 function pickerPart(state, actions, theme) {
   const { kinds, layers } = state.data;
   const kind = choice("Kind", kinds.map((one) => one.label), (place) => actions.choose(layers.findIndex((one) => one.kind === place), 0));
-  const names = layers.map(({ name }, at) => (name ? `${at}: ${name}` : String(at)));
+  const names = layers.map(({ name, number }) => (name ? `${number}: ${name}` : String(number)));
   const layer = choice("Layer", names, (at) => actions.choose(at, min(state.head, layers[at].heads.length - 1)));
   let all = false;
   const onclick = () => {
@@ -50,7 +50,7 @@ function headBox(state, actions) {
   // Where heads are compared, to move is not yet to choose.
   const onclick = (/** @type {Event} */ event) => state.compare && choose(event.target);
   const onkeydown = (/** @type {KeyboardEvent} */ event) => {
-    if (!state.compare || (event.key !== " " && event.key !== "Enter")) return;
+    if (!state.compare || !isPlain(event) || (event.key !== " " && event.key !== "Enter")) return;
     event.preventDefault();
     choose(event.target);
   };
@@ -92,10 +92,10 @@ function across(key, items, at) {
  * @param {number} at
  * @param {Uint32Array} ramp
  */
-function headRow({ small, heads, pattern }, at, ramp) {
+function headRow({ small, heads, number, pattern }, at, ramp) {
   const levels = bytes(small.data);
   const [height, width] = small.shape;
-  const group = `Layer ${at}`;
+  const group = `Layer ${number}`;
   const items = heads.map((head, place) => {
     const canvas = picture(levels.subarray(place * width * height, (place + 1) * width * height), width, height, ramp);
     const found = pattern?.[place] || "none";
@@ -103,5 +103,5 @@ function headRow({ small, heads, pattern }, at, ramp) {
     const options = { role: "option", tabindex: -1, "data-layer": at, "data-head": place, "aria-label": title, title };
     return make("div", options, canvas, String(head));
   });
-  return make("div", { role: "group", "aria-label": group }, make("b", { "aria-hidden": "true" }, String(at)), ...items);
+  return make("div", { role: "group", "aria-label": group }, make("b", { "aria-hidden": "true" }, String(number)), ...items);
 }

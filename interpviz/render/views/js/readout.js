@@ -23,8 +23,8 @@ function readoutPart(state, say) {
 
 /** @param {AttentionState} state */
 function aboutHead(state) {
-  const { heads, entropy, pattern, score } = layerOf(state);
-  const told = [`Layer ${state.layer}, head ${heads[state.head]}`];
+  const { number, heads, entropy, pattern, score } = layerOf(state);
+  const told = [`Layer ${number}, head ${heads[state.head]}`];
   const spread = entropy?.[state.head];
   const name = pattern?.[state.head];
   if (spread != null) told.push(`Entropy ${spread.toFixed(2)} (0: looks at one token, 1: at all alike)`);

@@ -10,7 +10,7 @@ function roving(box, selector, step, arrive) {
     const all = /** @type {NodeListOf<HTMLElement>} */ (box.querySelectorAll(selector));
     const items = [...all].filter((item) => item.offsetParent);
     const at = items.indexOf(/** @type {HTMLElement} */ (event.target));
-    const to = at < 0 || event.ctrlKey || event.metaKey || event.altKey ? undefined : step(event.key, items, at);
+    const to = at >= 0 && isPlain(event) ? step(event.key, items, at) : undefined;
     if (to === undefined) return;
     event.preventDefault();
     items[clamp(to, 0, items.length - 1)].focus();

@@ -12,10 +12,11 @@ function parts(address) {
   /** @type {Promise<Record<string, string>>} */
   const loaded = new Promise((resolve, reject) => {
     const script = make("script", { src: address.split("/").map(encodeURIComponent).join("/") });
-    script.onload = () => resolve(window.interpvizParts?.[address] ?? {});
-    script.onerror = () => {
+    script.onload = script.onerror = () => {
+      const found = window.interpvizParts?.[address];
+      if (found) return resolve(found);
       arriving.delete(address);
-      reject(new Error(`The file ${address} is missing: keep it beside this page.`));
+      reject(new Error(`The file ${address} is missing or is another one: keep what was written with this page beside it.`));
     };
     document.head.append(script);
   });

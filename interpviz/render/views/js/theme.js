@@ -35,11 +35,29 @@ function themeOf(host, root) {
     acts.forEach((act) => act());
   };
   look();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
-  const watch = new MutationObserver(look);
-  for (const at of [document.documentElement, document.body]) watch.observe(at, { attributes: true });
+  watchPage(look);
   return {
+    look,
     colour: (name) => (known[name] ??= getComputedStyle(root).getPropertyValue(name).trim()),
     onChange: (act) => void acts.push(act),
   };
+}
+
+/**
+ * Looks anew when the page changes its colours. The page holds the view weakly: a notebook throws
+ * outputs away, and their weights must go with them.
+ * @param {() => void} look
+ */
+function watchPage(look) {
+  const kept = new WeakRef(look);
+  const prefers = matchMedia("(prefers-color-scheme: dark)");
+  const act = () => {
+    const now = kept.deref();
+    if (now) return now();
+    watch.disconnect();
+    prefers.removeEventListener("change", act);
+  };
+  const watch = new MutationObserver(act);
+  prefers.addEventListener("change", act);
+  for (const at of [document.documentElement, document.body]) watch.observe(at, { attributes: true });
 }

@@ -23,6 +23,8 @@ interface Stage {
 }
 
 interface Theme {
+  /** Held here, so that it lives as long as the view does. */
+  look: () => void;
   /** The value of a CSS variable such as "--ink". */
   colour: (name: string) => string;
   onChange: (act: () => void) => void;
@@ -39,6 +41,8 @@ interface Small {
 
 interface LayerData {
   name: string;
+  /** Among the layers of the model; its place in the view is another one where not all are shown. */
+  number: number;
   kind: number;
   heads: number[];
   shape: [number, number];
