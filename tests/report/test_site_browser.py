@@ -89,16 +89,6 @@ def write(path, kind, content):
     path.write_text(f'interpvizReport("{kind}",{json.dumps(content)});\n')
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from browser import chromium, launch
-
-    if chromium() is None:
-        pytest.skip("no Chromium on this machine")
-    with launch() as started:
-        yield started
-
-
 @contextmanager
 def opened(browser, address, width=1280, scheme="light", silent=True):
     """A page; fails where a script failed, spoke up, or asked for something elsewhere."""

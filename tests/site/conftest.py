@@ -60,17 +60,6 @@ def address(site):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """A real browser."""
-    from browser import chromium, launch
-
-    if chromium() is None:
-        pytest.skip("no Chromium on this machine")
-    with launch() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
 def pages(site) -> list[str]:
     """The addresses of all pages below the root."""
     found = (path.parent.relative_to(site).as_posix() for path in site.rglob("index.html"))

@@ -242,6 +242,20 @@ def test_a_figure_has_a_copy_with_fewer_bytes(example):
             )
 
 
+def test_no_copy_takes_more_bytes_than_the_figure(example):
+    import figures
+    import records
+    import thumbnails
+
+    figure, axes = plt.subplots(figsize=(9, 9))
+    axes.imshow(np.indices((30, 30)).sum(0) % 2, cmap="gray")
+    axes.set_title("a checkerboard")
+    records.save(example.record, [figures.write(figure, example, 1)])
+    thumbnails.make(example)
+    small, whole = example.small_figure(1, "light"), example.figure(1, "light")
+    assert small.read_bytes() == whole.read_bytes()
+
+
 def test_pages_have_the_sites_head_and_show_output_as_it_was(example):
     import pages
 

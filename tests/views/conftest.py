@@ -30,16 +30,6 @@ def attention(layers, heads, queries, keys=None, causal=False, seed=0):
     return weights / weights.sum(-1, keepdims=True)
 
 
-@pytest.fixture(scope="session")
-def browser():
-    from browser import chromium, launch
-
-    if chromium() is None:
-        pytest.skip("no Chromium on this machine")
-    with launch() as started:
-        yield started
-
-
 @contextmanager
 def opened(browser, path, *, width=1280, scheme="light", **options):
     """A page from disk; fails where a script of it failed or something was asked for elsewhere."""
