@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "interpviz attention 'The cat sat on the mat.'",
     "interpviz attention 'The cat sat.' --model gpt --layers 0 --layers 5 --out heads.svg",
+    "interpviz attention 'The cat sat.' --out view.html",
     "interpviz attention - --model hf:folder --out heads.csv < text.txt",
 )
 
 PICTURES = (".png", ".svg", ".pdf")
 TABLES = (".csv", ".json")
+VIEWS = (".html",)
 
 
 def look(
@@ -44,7 +46,7 @@ def look(
             "--layers",
             "-l",
             metavar="LAYER",
-            help="A name or an index; repeat [default: the last].",
+            help="A name or an index; repeat [default: the last for a picture, else all].",
         ),
     ] = None,
     out: Annotated[
@@ -52,27 +54,29 @@ def look(
         typer.Option(
             "--out",
             "-o",
-            help=f"A picture of a layer's heads ({', '.join(PICTURES)}), or a table of numbers for "
-            f"each head ({', '.join(TABLES)}), of all layers by default.",
+            help=f"A picture of a layer's heads ({', '.join(PICTURES)}), or, of all layers by "
+            f"default, a table of numbers for each head ({', '.join(TABLES)}) or a page to touch "
+            f"({', '.join(VIEWS)}).",
         ),
     ] = Path("attention.png"),
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw what each head looks at, or write a table of numbers for each head."""
+    """Draw what each head looks at, or write a page to touch or a table of numbers of them."""
     ending = out.suffix.lower()
-    if ending not in (*PICTURES, *TABLES):
-        known = ", ".join((*PICTURES, *TABLES))
+    writers = {PICTURES: _draw, TABLES: _write_table, VIEWS: _write_view}
+    write = next((writer for endings, writer in writers.items() if ending in endings), None)
+    if write is None:
+        known = ", ".join((*PICTURES, *TABLES, *VIEWS))
         raise typer.BadParameter(f"--out ends in {ending!r}, but must end in one of {known}.")
     with in_one_sentence():
         from interpviz.zoo.external import find_model
 
         loaded = find_model(model, weights, device=device)
         chosen: list[int | str] = [int(n) if n.lstrip("-").isdecimal() else n for n in layers or []]
-        usual: list[int | str] | None = None if ending in TABLES else [-1]
+        usual: list[int | str] | None = [-1] if ending in PICTURES else None
         given = sys.stdin.read() if text == "-" else text
         maps = _capture(loaded, given, chosen or usual)
-        write = _write_table if ending in TABLES else _draw
         paths = write(loaded, maps, out)
     if as_json:
         made = {"out": [str(p) for p in paths], "layers": maps.layer_names}
@@ -115,3 +119,8 @@ def _write_table(_loaded: Loaded, maps: AttentionMaps, out: Path) -> list[Path]:
     else:
         table.to_json(out, orient="records", indent=1)
     return [out]
+
+
+def _write_view(_loaded: Loaded, maps: AttentionMaps, out: Path) -> list[Path]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return [maps.view().to_html(out)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interpviz.cli.common import (
+    NOTHING_DONE,
     SOME_FAILED,
     AsJson,
     Device,
@@ -76,7 +77,7 @@ def explain(
         made, failures = drawn.all_of(images, out, as_file)
     _tell(made, failures, as_json)
     if failures:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(SOME_FAILED if made else NOTHING_DONE)
 
 
 def _as_class(text: str) -> int | str:

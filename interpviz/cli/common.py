@@ -79,11 +79,17 @@ def examples(*calls: str) -> str:
 
 @contextmanager
 def in_one_sentence() -> Iterator[None]:
-    """End with a sentence on standard error where something of interpviz's own goes wrong."""
+    """End with a sentence on standard error where something goes wrong."""
     try:
         yield
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
     except InterpvizError as error:
         typer.secho(f"Error: {error}", err=True, fg="red")
+        raise typer.Exit(NOTHING_DONE) from error
+    except (OSError, RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        typer.secho(f"Error: {type(error).__name__}: {reason}", err=True, fg="red")
         raise typer.Exit(NOTHING_DONE) from error
 
 

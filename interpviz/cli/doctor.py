@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ _LIBRARIES = {
     "av": "video",
     "typer": "cli",
     "rich": "cli",
-    "mkdocs-material": "gallery",
+    "mkdocs": "report",
+    "mkdocs-material": "report",
     "ray": "ray",
 }
 _HUBS = {
@@ -56,7 +58,7 @@ def examine(as_json: AsJson = False) -> None:
         ["device", "name", "GiB"], [(d["device"], d["name"], d["gib"]) for d in found["devices"]]
     )
     typer.echo()
-    print_table(["cache", "folder", "MiB"], [(c["what"], c["folder"], c["mib"]) for c in caches()])
+    print_table(["cache", "folder", "MiB"], cache_rows(found["caches"]))
     typer.echo()
     print_table(["hub", "in reach"], [(h["hub"], h["why_not"] or "yes") for h in found["hubs"]])
 
@@ -88,21 +90,55 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def caches() -> list[dict[str, Any]]:
-    """The folders in which weights are kept, with their sizes."""
-    import torch.hub
-    from huggingface_hub import constants
+    """The folders in which weights are kept, with their sizes, or why there is none."""
+    places = {
+        "interpviz": _own_cache,
+        "Hugging Face hub": _hugging_face_cache,
+        "PyTorch hub": _pytorch_cache,
+    }
+    return [{"what": what, **_cache(place)} for what, place in places.items()]
 
+
+def cache_rows(found: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """The cells of a table of caches.
+
+    Args:
+        found: What `caches` gives.
+    """
+    return [(c["what"], c["folder"] or c["why_not"], _cell(c["mib"])) for c in found]
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _cache(place: Callable[[], Path]) -> dict[str, Any]:
+    folder = None
+    try:
+        folder = place()
+        size: int | None = round(_bytes_below(folder) / 2**20)
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        return {"folder": folder and str(folder), "mib": None, "why_not": reason}
+    return {"folder": str(folder), "mib": size, "why_not": None}
+
+
+def _own_cache() -> Path:
     from interpviz.zoo.assets import cache_dir
 
-    folders = {
-        "interpviz": cache_dir(),
-        "Hugging Face hub": Path(constants.HF_HUB_CACHE),
-        "PyTorch hub": Path(torch.hub.get_dir()) / "checkpoints",
-    }
-    return [
-        {"what": what, "folder": str(folder), "mib": round(_bytes_below(folder) / 2**20)}
-        for what, folder in folders.items()
-    ]
+    return cache_dir()
+
+
+def _hugging_face_cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _pytorch_cache() -> Path:
+    import torch.hub
+
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def _bytes_below(folder: Path) -> int:

@@ -59,10 +59,10 @@ def get(
 def where(as_json: AsJson = False) -> None:
     """Say in which folders weights are kept."""
     with in_one_sentence():
-        from interpviz.cli.doctor import caches
+        from interpviz.cli.doctor import cache_rows, caches
 
         found = caches()
     if as_json:
         print_json(found)
     else:
-        print_table(["what", "folder", "MiB"], [(c["what"], c["folder"], c["mib"]) for c in found])
+        print_table(["what", "folder", "MiB"], cache_rows(found))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interpviz.cam.engine.precision import as_float64
 from interpviz.metrics.checks import as_maps
 
 _LEVELS = 255
@@ -40,10 +41,11 @@ def half_mass_area(maps: Any) -> Tensor:
     rows = torch.arange(count, device=heat.device)[:, None] * (_LEVELS + 1)
     counts = torch.bincount((steps + rows).flatten(), minlength=count * (_LEVELS + 1))
     # From the brightest step down, so that what is taken first comes first.
-    held = counts.reshape(count, -1).flip(1).double()
-    value = torch.arange(_LEVELS, -1, -1, device=heat.device, dtype=torch.float64)
+    held = as_float64(counts.reshape(count, -1).flip(1))
+    value = torch.arange(_LEVELS, -1, -1, device=held.device, dtype=torch.float64)
     mass = (held * value).cumsum(1)
     half = mass[:, -1:] / 2
     last = (mass < half).sum(1, keepdim=True).clamp_max(_LEVELS - 1)
     taken = held.cumsum(1).gather(1, last) - (mass.gather(1, last) - half) / value[last]
-    return (taken / pixels)[:, 0].where(peak[:, 0, 0] > 0, torch.nan).float()
+    share = (taken / pixels)[:, 0].float().to(heat.device)
+    return share.where(peak[:, 0, 0] > 0, torch.nan)

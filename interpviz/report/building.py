@@ -5,27 +5,28 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from PIL import Image
 
-from interpviz.errors import InputError, InterpvizError
+from interpviz.errors import InputError
 from interpviz.report.data import DataWriter, Totals, write_script
 from interpviz.report.explain import Explainer
 from interpviz.report.labels import class_of_label
 from interpviz.report.options import FORMAT, OptionNames, Options
 from interpviz.report.pipeline import Outcome, Pipeline, Watch
+from interpviz.report.places import check_place, writable
 from interpviz.report.prepare import Preparer
 from interpviz.report.progress import shown
 from interpviz.report.site import check_renderer, write_site
 from interpviz.report.sources import Source, find_source
 from interpviz.report.store import Store, opened
-from interpviz.zoo.any_model import Loaded, as_loaded, weights_digest
+from interpviz.zoo.any_model import Loaded, as_loaded, place, weights_digest
 from interpviz.zoo.external import find_model
 from interpviz.zoo.transform_kinds import as_transform, described
 
@@ -96,7 +97,7 @@ def build(  # noqa: PLR0913
         dataset: A folder of images, whose own folders name the classes where there are several; a
             PyTorch `Dataset` of images or of pairs of image and class, without a transform that
             normalises; or a Hugging Face dataset with a column of images.
-        out: The folder to write to. One that holds a report is continued.
+        out: The folder to write to, a new or empty one. One that holds a report is continued.
         checkpoint: A state dict for a model given by name.
         masks: A folder with masks of the objects, of the same paths as the images.
         categories: Class names in the order of the outputs, in the place of the model's own.
@@ -119,7 +120,8 @@ def build(  # noqa: PLR0913
 
     Raises:
         InputError: There are no images, an option is out of range, the model reads text, another
-            process is writing there, or MkDocs is not installed.
+            process is writing there, the folder holds other files or the images, or MkDocs is not
+            installed.
         AssetError: The model cannot be had.
         InterpvizError: The model cannot explain any image of the first batch.
     """
@@ -127,12 +129,13 @@ def build(  # noqa: PLR0913
     if site:
         check_renderer()
     chosen = Options(**options)
+    folder = Path(out).expanduser()
+    check_place(folder, dataset)
     loaded = _loaded(model, checkpoint, device, categories, preprocess)
     source = find_source(dataset)
-    folder = Path(out).expanduser()
     run = _Run(loaded, source, chosen, None if masks is None else Path(masks).expanduser())
     run.check(batch_size, workers)
-    with opened(folder) as store, _writable(folder):
+    with opened(folder) as store, writable(folder):
         with shown(len(source)) if progress is True else nullcontext(progress or _silent) as watch:
             outcome, new = run.stream(store, batch_size, workers, watch)
         totals = run.write(store, outcome, command)
@@ -148,19 +151,6 @@ def build(  # noqa: PLR0913
         totals.failures,
         time.monotonic() - started,
     )
-
-
-@contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, InterpvizError):
-            raise
-        raise InputError(
-            f"The report cannot be written to {folder} ({error.strerror or error}): mend that and "
-            "run it again, and it goes on where it was."
-        ) from error
 
 
 def cores() -> int:
@@ -186,14 +176,21 @@ def _loaded(
     elif checkpoint is not None:
         raise InputError("A checkpoint goes with a model given by name: load it into yours first.")
     else:
-        loaded = as_loaded(model, type(model).__name__)
+        network = model[0] if isinstance(model, tuple) and model else model
+        loaded = as_loaded(model, type(network).__name__)
         if device is not None:
-            loaded.model.to(device)
+            place(loaded.model, device)
+    changed: dict[str, Any] = {}
     if categories is not None:
-        loaded.categories = [str(name) for name in categories]
+        changed["categories"] = [str(name) for name in categories]
     if preprocess is not None:
-        loaded.transform = as_transform(preprocess)
-    return loaded
+        changed["transform"] = as_transform(preprocess)
+    return replace(loaded, **changed)
+
+
+def _name_of_layer(loaded: Loaded) -> str:
+    modules = loaded.model.named_modules()
+    return next((name for name, module in modules if module is loaded.target_layer), "")
 
 
 class _Run:
@@ -233,7 +230,9 @@ class _Run:
             self.source,
             store,
             self.transform,
-            digest=self.options.digest(self.model_digest, described(self.transform)),
+            digest=self.options.digest(
+                self.model_digest, described(self.transform), _name_of_layer(self.loaded)
+            ),
             classes=dict(zip(self.source.labels, self.label_class, strict=True)),
             quality=self.options.quality,
             masks=self.masks,

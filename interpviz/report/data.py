@@ -46,7 +46,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interpviz.report.files import write_whole
+from interpviz.report.files import remove_parts, write_whole
 from interpviz.report.pipeline import Outcome
 from interpviz.report.sources import Source
 from interpviz.report.store import Store
@@ -123,6 +123,7 @@ class DataWriter:
             outcome: Which of them are whose.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(self._folder)
         shards = 0
         for first in range(0, len(self._source), SHARD):
             last = min(first + SHARD, len(self._source))
@@ -221,7 +222,7 @@ class DataWriter:
     def _stale(self, shards: int) -> Iterator[Path]:
         for path in self._folder.glob("records-*.js"):
             number = path.stem.removeprefix("records-")
-            if not number.isdecimal() or int(number) >= shards:
+            if number.isdecimal() and int(number) >= shards:
                 yield path
 
 

@@ -73,11 +73,11 @@ class DatasetSource:
                 row = self.dataset[index]
         except Exception as error:  # a dataset may fail in any way, and the others go on
             raise UndecodableError(f"the dataset raised {type(error).__name__}: {error}") from None
-        image, label = _parts(row)
-        name = self._name_of(label)
-        if isinstance(image, bytes):
-            return Content(hashlib.sha256(image).hexdigest(), lambda: decode(image), name)
         try:
+            image, label = _parts(row)
+            name = self._name_of(label)
+            if isinstance(image, bytes):
+                return Content(hashlib.sha256(image).hexdigest(), lambda: decode(image), name)
             picture = _as_picture(image)
             digest = hashlib.sha256(f"{picture.mode} {picture.size}".encode() + picture.tobytes())
         except (InputError, MemoryError):
@@ -91,7 +91,7 @@ class DatasetSource:
             return label
         try:
             index = int(label)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError, OverflowError):
             return None
         return self.labels[index] if 0 <= index < len(self.labels) else str(index)
 

@@ -18,6 +18,7 @@ from interpviz.cam.engine.hooks import explained
 from interpviz.cam.engine.inputs import follow_model
 from interpviz.cam.registry import get_method
 from interpviz.cam.targets.outputs import find_logits
+from interpviz.errors import InputError
 from interpviz.metrics.localisation import share_inside
 from interpviz.metrics.spread import half_mass_area
 from interpviz.report.options import Options
@@ -77,11 +78,14 @@ class Explainer:
             The numbers of each image's record.
 
         Raises:
+            InputError: The model's outputs for one of them are not finite.
             InterpvizError: As the engine does.
         """
         found = batch_class_maps(
             self._methods, torch.stack(list(images)), lambda logits: self._choose(logits, labels)
         )
+        # Who has one output only is not asked which class.
+        _check_finite(found.logits)
         maps = found.maps
         spread = half_mass_area(maps.flatten(0, 1)).reshape(maps.shape[:2])
         outside = [self._outside(own, mask) for own, mask in zip(maps, masks, strict=True)]
@@ -112,6 +116,7 @@ class Explainer:
         ]
 
     def _choose(self, logits: Tensor, labels: Sequence[int]) -> Tensor:
+        _check_finite(logits)
         chosen = logits.topk(min(self._options.top, logits.shape[1])).indices
         if chosen.shape[1] > 1:
             own = torch.tensor(labels, device=chosen.device)
@@ -140,6 +145,11 @@ class Explainer:
         peak = small.flatten(2).amax(2)
         steps = small / peak.where(peak > 0, 1.0)[..., None, None] * 255
         return steps.round().byte().cpu().numpy(), peak
+
+
+def _check_finite(logits: Tensor) -> None:
+    if not bool(logits.isfinite().all()):
+        raise InputError("The model's outputs are not finite: check its weights and its input.")
 
 
 def _predictions(logits: Tensor, labels: Sequence[int]) -> list[dict[str, Any]]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 from pathlib import Path
 
 from interpviz.report.decode import MOST_BYTES, UndecodableError
+
+HOME = ".interpviz"
+"""The folder by which the folder of a report is known."""
+
+_PART = re.compile(r"\.part-\d+-\d+-.+", re.DOTALL)
 
 
 def file_stamp(path: Path) -> str | None:
@@ -64,3 +70,14 @@ def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what `write_whole` left of files when its process was killed.
+
+    Args:
+        folder: A folder that no other process writes to.
+    """
+    for path in folder.glob(".part-*"):
+        if _PART.fullmatch(path.name):
+            path.unlink(missing_ok=True)

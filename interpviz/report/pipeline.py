@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
 from PIL import Image
 
-from interpviz.errors import InterpvizError
+from interpviz.errors import InputError, InterpvizError
 from interpviz.report.explain import Explainer
 from interpviz.report.prepare import Prepared, Preparer
 from interpviz.report.store import Store
@@ -104,20 +104,23 @@ class Pipeline:
         """
         self.counts = Counts(total)
         self._outcome = Outcome([None] * total, [None] * total)
-        batch: list[Prepared] = []
+        # By shape, the one that was opened first in front.
+        batches: dict[tuple[int, ...], list[Prepared]] = {}
         with warnings.catch_warnings():
             # Large pictures are told from too large ones while they are decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", module="PIL")
             for done in self._prepared(total):
-                if self._settled(done, batch):
+                if self._settled(done, batches.values()):
                     continue
-                if batch and _shape(done) != _shape(batch[0]):
-                    self._flush(batch)
-                batch.append(done)
-                if len(batch) >= self._batch_size:
-                    self._flush(batch)
-            self._flush(batch)
+                shape = _shape(done)
+                batches.setdefault(shape, []).append(done)
+                if len(batches[shape]) >= self._batch_size:
+                    self._flush(batches.pop(shape))
+                elif sum(map(len, batches.values())) >= 2 * self._batch_size:
+                    self._flush(batches.pop(next(iter(batches))))
+            for batch in batches.values():
+                self._flush(batch)
         self._watch(self.counts)
         return self._outcome
 
@@ -138,7 +141,7 @@ class Pipeline:
                 for future in waiting:
                     future.cancel()
 
-    def _settled(self, done: Prepared, batch: list[Prepared]) -> bool:
+    def _settled(self, done: Prepared, batches: Iterable[list[Prepared]]) -> bool:
         """Note what needs no model; True where nothing is left to do."""
         for line in done.lines:
             self._store.put(line)
@@ -146,7 +149,7 @@ class Pipeline:
         self._outcome.labels[done.index] = done.label
         if done.reason is not None:
             self._fail(done, done.reason, lasting=True)
-        elif done.tensor is not None and not self._is_known(done.key, batch):
+        elif done.tensor is not None and not self._is_known(done.key, batches):
             return False
         elif done.key is not None and self._store.is_failure(done.key):
             self.counts.failed += 1
@@ -157,9 +160,10 @@ class Pipeline:
             self._watch(self.counts)
         return True
 
-    def _is_known(self, key: str | None, batch: list[Prepared]) -> bool:
+    def _is_known(self, key: str | None, batches: Iterable[list[Prepared]]) -> bool:
         # Another image of the same content may have come through since this one was prepared.
-        return key is not None and (any(b.key == key for b in batch) or self._store.has(key))
+        held = any(one.key == key for batch in batches for one in batch)
+        return key is not None and (held or self._store.has(key))
 
     def _fail(self, done: Prepared, reason: str, *, lasting: bool) -> None:
         self.counts.failed += 1
@@ -170,18 +174,18 @@ class Pipeline:
             self._outcome.reasons[done.index] = reason
 
     def _flush(self, batch: list[Prepared]) -> None:
-        if batch:
-            self._explain_all(batch)
-            self._store.flush()
-            self._watch(self.counts)
-            batch.clear()
+        self._explain_all(batch)
+        self._store.flush()
+        self._watch(self.counts)
 
     def _explain_all(self, batch: list[Prepared]) -> None:
         try:
             labels = [self._prepare.class_of(done.label) for done in batch]
             inputs = [done.tensor for done in batch if done.tensor is not None]
             numbers = self._explain(inputs, labels, [done.mask for done in batch])
-        except (InterpvizError, RuntimeError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # a user's network may fail in any way
             self._retry(batch, error)
             return
         for done, record in zip(batch, numbers, strict=True):
@@ -202,7 +206,13 @@ class Pipeline:
             self._explain_all(part)
         # A model that can explain nothing is no matter of the images.
         if self.counts.explained == 0 and self.counts.failed - before == len(batch):
-            raise error
+            if isinstance(error, InterpvizError):
+                raise error
+            reason = " ".join(str(error).split())[:160] or "no reason given"
+            raise InputError(
+                f"The model can explain none of the first {len(batch)} images "
+                f"({type(error).__name__}: {reason}): check it with one of them."
+            ) from error
 
 
 def _shape(done: Prepared) -> tuple[int, ...]:

@@ -25,6 +25,10 @@ from interpviz.zoo.transform_kinds import Transform
 _LOSSLESS = (".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
 
 
+class _PassingError(UndecodableError):
+    """A reason that may be gone in another run, so it is not remembered."""
+
+
 @dataclass
 class Prepared:
     """An image that is ready for the model, known already, or failed.
@@ -108,6 +112,8 @@ class Preparer:
         done = Prepared(index, item.id, item.label)
         try:
             self._prepare(item, done)
+        except _PassingError as error:
+            done.key, done.reason = None, str(error)
         except InputError as error:
             done.reason = str(error)
         except MemoryError:
@@ -136,27 +142,37 @@ class Preparer:
             self._decode(content, drawn, done)
 
     def _decode(self, content: Content, drawn: bytes | None, done: Prepared) -> None:
-        picture, notes = content.decode()
+        picture, notes = _decoded(content)
         size = list(picture.size)
         view, tensor = self._transformed(picture)
         if drawn is not None:
             done.mask = self._mask(drawn, picture.size)
-        encoded = io.BytesIO()
-        view.save(encoded, "WEBP", quality=self._quality, method=2)
-        self._store.put_picture(str(done.key), encoded.getvalue())
+        encoded = self._encoded(view)
+        self._store.put_picture(str(done.key), encoded)
         done.tensor = tensor
-        done.facts = {"size": size, "view": list(view.size), "picture": encoded.tell()}
+        done.facts = {"size": size, "view": list(view.size), "picture": len(encoded)}
         if notes:
             done.facts["notes"] = notes
+
+    def _encoded(self, view: Image.Image) -> bytes:
+        encoded = io.BytesIO()
+        try:
+            view.save(encoded, "WEBP", quality=self._quality, method=2)
+        except MemoryError:
+            raise
+        except Exception as error:  # encoders refuse what they cannot hold with errors of any kind
+            raise UndecodableError(f"cannot be shown: {_reason(error)}") from None
+        return encoded.getvalue()
 
     def _transformed(self, picture: Image.Image) -> tuple[Image.Image, Tensor]:
         try:
             return self._transform(picture)
-        except (InputError, MemoryError):
+        except MemoryError:
             raise
+        except InputError as error:
+            raise _PassingError(str(error)) from None
         except Exception as error:  # a user's preprocessing may fail in any way
-            reason = f"{type(error).__name__}: {error}"
-            raise UndecodableError(f"the preprocessing raised {reason}") from None
+            raise _PassingError(f"the preprocessing raised {_reason(error)}") from None
 
     def _mask(self, drawn: bytes, size: tuple[int, int]) -> NDArray[np.bool_]:
         try:
@@ -179,6 +195,19 @@ class Preparer:
             return None
         path = self._masks / PurePosixPath(item.id)
         return next((p for p in _candidates(path) if p.is_file()), None)
+
+
+def _decoded(content: Content) -> tuple[Image.Image, list[str]]:
+    try:
+        return content.decode()
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # pictures of a dataset may be damaged in any way
+        raise UndecodableError(f"damaged: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
 
 def _candidates(path: Path) -> Sequence[Path]:

@@ -14,7 +14,7 @@ from PIL import Image
 from interpviz.errors import InputError
 from interpviz.report.datasets import DatasetSource
 from interpviz.report.decode import decode
-from interpviz.report.files import file_stamp, read_file
+from interpviz.report.files import HOME, file_stamp, read_file
 from interpviz.report.items import Content, Item
 
 _UNREAD = (".heic", ".heif", ".svg", ".psd", ".eps", ".cr2", ".nef", ".dng", ".arw", ".jxl")
@@ -84,7 +84,7 @@ def scan_folder(folder: str | Path) -> Folder:
     """Find the images below a folder.
 
     Files whose names are not those of images are left alone, and so are hidden ones. Linked
-    folders are followed, each folder once.
+    folders are followed, each folder once. Folders that hold a report are left out.
 
     Args:
         folder: Where to look.
@@ -104,6 +104,9 @@ def scan_folder(folder: str | Path) -> Folder:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        if HOME in folders:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             if Path(name).suffix.lower() in suffixes and not name.startswith("."):

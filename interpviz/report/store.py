@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from interpviz.errors import InputError
-from interpviz.report.files import write_whole
+from interpviz.report.files import HOME, write_whole
 
-_HOME = ".interpviz"
 _SYNC_SECONDS = 2.0
+_PICTURE = re.compile(r"(\.part-\d+-\d+-)?([0-9a-f]{20})\.webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Store:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self._path = out / _HOME / "journal.jsonl"
+        self._path = out / HOME / "journal.jsonl"
+        self._part = self._path.with_name("journal.part")
         self._places: dict[str, _Place] = {}
         self._seen: dict[str, Seen] = {}
         self._file: IO[bytes] = self._open()
@@ -63,6 +65,7 @@ class Store:
 
     def _open(self) -> IO[bytes]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._part.unlink(missing_ok=True)
         self._path.touch()
         file = self._path.open("r+b")
         end = 0
@@ -178,7 +181,7 @@ class Store:
             self._synced = time.monotonic()
 
     def tidy(self, keys: Iterable[str], identities: Iterable[str]) -> None:
-        """Forget what is no longer asked for, and remove its pictures.
+        """Forget what is no longer asked for, and remove its pictures, but no file of another.
 
         Args:
             keys: The keys of all results that stay.
@@ -191,13 +194,13 @@ class Store:
             total = sum(1 for _ in file)
         if lines < total:
             self._rewrite(kept, ids)
-        for path in (self.out / "images").glob("*/*"):
-            if path.stem not in kept or path.suffix != ".webp":
+        for path in (self.out / "images").glob("[0-9a-f][0-9a-f]/*"):
+            own = _PICTURE.fullmatch(path.name)
+            if own and (own[1] or own[2] not in kept):
                 path.unlink(missing_ok=True)
 
     def _rewrite(self, keys: set[str], ids: set[str]) -> None:
-        part = self._path.with_name("journal.part")
-        with part.open("wb") as file:
+        with self._part.open("wb") as file:
             for key, place in self._places.items():
                 if key in keys:
                     file.write(self._line(place))
@@ -210,7 +213,7 @@ class Store:
             os.fsync(file.fileno())
         self._file.close()
         self._reader.close()
-        part.replace(self._path)
+        self._part.replace(self._path)
         self._places, self._seen = {}, {}
         self._file = self._open()
 
@@ -236,8 +239,8 @@ def opened(out: Path) -> Iterator[Store]:
     from filelock import FileLock, Timeout
 
     try:
-        (out / _HOME).mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / _HOME / "lock", timeout=0)
+        (out / HOME).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / HOME / "lock", timeout=0)
         lock.acquire()
     except Timeout:
         raise InputError(

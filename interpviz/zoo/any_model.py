@@ -16,6 +16,7 @@ from interpviz.zoo.transform_kinds import Squashed, Transform, as_transform, des
 from interpviz.zoo.vision import TORCHVISION_224
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -78,6 +79,26 @@ def as_loaded(given: Any, name: str) -> Loaded:
         transform = as_transform(TORCHVISION_224)
     names = [str(c) for c in getattr(model, "categories", None) or own_categories(model)]
     return Loaded(name, model, transform, names, about=f"Weights: {type(model).__name__} of {name}")
+
+
+def place(model: nn.Module, device: torch.device | str) -> None:
+    """Put a network on a device.
+
+    Args:
+        model: The network.
+        device: The device.
+
+    Raises:
+        InputError: There is no such device, or it cannot hold the network.
+    """
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(
+            f"The network cannot be put on {str(device)!r} ({reason[:160]}): pass another device, "
+            "such as cpu."
+        ) from error
 
 
 def weights_digest(model: nn.Module) -> str:

@@ -75,14 +75,26 @@ def _tensors(found: Any) -> dict[str, torch.Tensor]:
     return {str(k): v for k, v in found.items() if isinstance(v, torch.Tensor)}
 
 
-def class_count(state: Mapping[str, torch.Tensor]) -> int | None:
-    """How many classes a state dict was trained for: the rows of its last matrix.
+def class_count(model: nn.Module, state: Mapping[str, torch.Tensor]) -> int | None:
+    """How many classes a state dict was trained for, where it is another number than a network's.
 
     Args:
-        state: The weights by name, in the order in which the network holds them.
+        model: The network, of any number of classes. The order of its weights counts, as files may
+            hold theirs in any.
+        state: The weights by name.
+
+    Returns:
+        The rows of the last weight that differs in nothing else; None where none does.
     """
-    matrices = [v for k, v in state.items() if k.endswith("weight") and v.ndim == 2]
-    return len(matrices[-1]) if matrices else None
+    wanted = model.state_dict()
+    given = _renamed(state, wanted)
+    counts = [
+        len(given[name])
+        for name, own in wanted.items()
+        if name.endswith("weight") and own.ndim > 1 and name in given
+        if given[name].shape[1:] == own.shape[1:] and len(given[name]) != len(own)
+    ]
+    return counts[-1] if counts else None
 
 
 def load_checkpoint(model: nn.Module, state: Mapping[str, torch.Tensor], origin: str) -> None:
@@ -149,5 +161,6 @@ def with_classes(
         state: The weights.
         keyword: The name of that argument.
     """
-    count = class_count(state)
-    return build(**({} if count is None else {keyword: count}))
+    model = build()
+    count = class_count(model, state)
+    return model if count is None else build(**{keyword: count})

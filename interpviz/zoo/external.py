@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpviz.device import best_device
 from interpviz.errors import AssetError, nearest
-from interpviz.zoo.any_model import Loaded, as_loaded
+from interpviz.zoo.any_model import Loaded, as_loaded, place
 from interpviz.zoo.checkpoints import load_checkpoint, read_checkpoint
 from interpviz.zoo.extras import require
 from interpviz.zoo.libraries import from_hugging_face, from_timm, from_torchvision
@@ -44,7 +44,7 @@ def find_model(
 
     Raises:
         AssetError: There is no such model, or its weights cannot be had or do not fit.
-        InputError: The function returns something else.
+        InputError: The function returns something else, or the device cannot be used.
     """
     state = None if checkpoint is None else read_checkpoint(checkpoint)
     kind, _, name = spec.partition(":")
@@ -59,7 +59,7 @@ def find_model(
     if checkpoint is not None:
         found.about = f"Weights: {type(found.model).__name__}, from {Path(checkpoint).name}"
     found.name = spec
-    found.model.eval().to(best_device() if device is None else device)
+    place(found.model.eval(), best_device() if device is None else device)
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from interpviz.errors import AssetError, nearest
@@ -15,13 +17,15 @@ from interpviz.zoo.checkpoints import load_checkpoint, with_classes
 from interpviz.zoo.extras import require
 from interpviz.zoo.preprocess import Preprocess
 from interpviz.zoo.quiet import quiet
-from interpviz.zoo.transform_kinds import Squashed, Transform, as_transform
+from interpviz.zoo.transform_kinds import Opaque, Squashed, Transform, as_transform
 from interpviz.zoo.vision import imagenet_categories
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+
+_CLOSE = 0.02
 
 State = Mapping[str, "torch.Tensor"] | None
 
@@ -101,24 +105,56 @@ def from_hugging_face(name: str) -> Loaded:
     """
     transformers = require("transformers")
     where = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
-    config = _fetched(partial(transformers.AutoConfig.from_pretrained, where), f"hf:{name}")
+
+    def load(auto: Any, **options: Any) -> Any:
+        # A repository's own code never runs, nor is the user asked whether it may.
+        made = partial(auto.from_pretrained, where, trust_remote_code=False, **options)
+        return _fetched(made, f"hf:{name}")
+
+    config = load(transformers.AutoConfig)
     kinds = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
     about = f"Weights: {config.model_type}, from {name}"
     if type(config) in kinds:
-        auto = transformers.AutoModelForImageClassification
-        model = _fetched(partial(auto.from_pretrained, where, use_safetensors=True), f"hf:{name}")
-        processor = _fetched(
-            partial(transformers.AutoImageProcessor.from_pretrained, where), f"hf:{name}"
-        )
-        return Loaded("", model, _of_processor(processor), own_categories(model), about=about)
+        model = load(transformers.AutoModelForImageClassification, use_safetensors=True)
+        transform = _of_processor(load(transformers.AutoImageProcessor))
+        return Loaded("", model, transform, own_categories(model), about=about)
     writes = any("CausalLM" in a or "LMHead" in a for a in config.architectures or [])
     auto = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
-    model = _fetched(partial(auto.from_pretrained, where, use_safetensors=True), f"hf:{name}")
-    tokenizer = _fetched(partial(transformers.AutoTokenizer.from_pretrained, where), f"hf:{name}")
+    model = load(auto, use_safetensors=True)
+    tokenizer = load(transformers.AutoTokenizer)
     return Loaded("", model, None, tokenizer=tokenizer, about=about)
 
 
+class _Processed:
+    """A processor of transformers as a function from a picture to a tensor."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+
+    def __call__(self, image: Image.Image) -> Any:
+        return self._processor(image, return_tensors="pt")["pixel_values"][0]
+
+    def __repr__(self) -> str:
+        config = json.dumps(self._processor.to_dict(), sort_keys=True, default=str)
+        return f"{type(self._processor).__name__} {config}"
+
+
 def _of_processor(processor: Any) -> Transform:
+    own = Opaque(_Processed(processor))
+    try:
+        found = _by_settings(processor)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return own
+    # Processors differ in what they do with the same settings, so they are asked once.
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    probe = Image.fromarray(coarse).resize((410, 300), Image.Resampling.BICUBIC)
+    expected, given = own(probe)[1], found(probe)[1]
+    if given.shape != expected.shape or (given - expected).abs().mean() > _CLOSE:
+        return own
+    return found
+
+
+def _by_settings(processor: Any) -> Transform:
     size: dict[str, Any] = dict(processor.size)
     mean, std = processor.image_mean, processor.image_std
     resample = Image.Resampling(getattr(processor, "resample", None) or 2)

@@ -75,6 +75,8 @@ class Squashed:
 class Composed:
     """Functions one after another, as in torchvision's `Compose`; the view is their last picture.
 
+    Where tensors were still resized or cropped, the view is the input, stretched to what is seen.
+
     Attributes:
         steps: The functions. The first takes a PIL image, the last gives a tensor `(C, H, W)`.
     """
@@ -88,7 +90,10 @@ class Composed:
         for step in self.steps:
             value = step(value)
             view = value if isinstance(value, Image.Image) else view
-        return view.convert("RGB"), as_input(value)
+        given = as_input(value)
+        if view.size != (given.shape[2], given.shape[1]):
+            return _stretched(given), given
+        return view.convert("RGB"), given
 
 
 @dataclass(frozen=True)
@@ -104,11 +109,15 @@ class Opaque:
     def __call__(self, image: Image.Image) -> tuple[Image.Image, torch.Tensor]:
         """The view and the input."""
         given = as_input(self.function(open_image(image)))
-        low, high = given.min(), given.max()
-        pixels = ((given - low) / (high - low).clamp_min(1e-12) * 255).round()
-        channels = pixels.byte().permute(1, 2, 0).cpu().numpy()
-        rgb = channels if channels.shape[2] == 3 else channels[..., :1].repeat(3, axis=2)
-        return Image.fromarray(np.ascontiguousarray(rgb)), given
+        return _stretched(given), given
+
+
+def _stretched(given: torch.Tensor) -> Image.Image:
+    low, high = given.min(), given.max()
+    pixels = ((given - low) / (high - low).clamp_min(1e-12) * 255).round()
+    channels = pixels.byte().permute(1, 2, 0).cpu().numpy()
+    rgb = channels if channels.shape[2] == 3 else channels[..., :1].repeat(3, axis=2)
+    return Image.fromarray(np.ascontiguousarray(rgb))
 
 
 def as_transform(given: Any) -> Transform:

@@ -47,3 +47,12 @@ def test_an_empty_text_is_said(call, bert, tmp_path):
     done = call("attention", " ", "-m", bert, "-o", tmp_path / "a.png")
     assert done.exit_code == 2
     assert "text is empty" in done.stderr
+
+
+def test_a_page_to_touch_holds_all_layers(call, bert, tmp_path):
+    out = tmp_path / "pages" / "view.html"
+    done = call("attention", "the cat sat", "-m", bert, "-o", out, "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["out"], len(told["layers"])) == ([str(out)], 3)
+    assert "<html" in out.read_text("utf-8")

@@ -137,3 +137,39 @@ def test_zoo_and_doctor(call, monkeypatch):
     shown = call("doctor").output
     assert "no network" in shown
     assert str(told["caches"][0]["folder"]) in call("zoo", "where").output.replace("\n", "")
+
+
+def test_cam_without_a_figure_ends_with_2(call, net, photo, tmp_path):
+    photo.write_bytes(b"no")
+    assert call("cam", photo, "-m", net, "-o", tmp_path / "out").exit_code == 2
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError, AssertionError, NotImplementedError])
+def test_errors_of_libraries_are_a_sentence(call, net, photo, monkeypatch, error):
+    from interpviz.zoo import external
+
+    def fail(*_args, **_options):
+        raise error("this went\nwrong")
+
+    monkeypatch.setattr(external, "find_model", fail)
+    done = call("cam", photo, "-m", net)
+    assert done.exit_code == 2
+    assert "this went wrong" in done.stderr
+    done = call("cam", photo, "-m", net, "--device", "nowhere")
+    assert done.exit_code == 2
+
+
+def test_doctor_says_why_a_cache_is_not_known(call, monkeypatch):
+    import sys
+
+    from interpviz.cli import doctor
+
+    monkeypatch.setattr(doctor, "_hubs", list)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    told = json.loads(call("doctor", "--json").stdout)
+    caches = {cache["what"]: cache for cache in told["caches"]}
+    assert "huggingface_hub" in caches["Hugging Face hub"]["why_not"]
+    assert caches["PyTorch hub"]["folder"]
+    assert call("doctor").exit_code == call("zoo", "where").exit_code == 0
+    extras = {library["name"]: library["extra"] for library in told["libraries"]}
+    assert extras["mkdocs"] == extras["mkdocs-material"] == "report"

@@ -37,3 +37,27 @@ def test_closed_forms():
 def test_the_scale_of_a_map_does_not_matter(scale):
     maps = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(half_mass_area(maps * scale), half_mass_area(maps))
+
+
+def test_a_device_without_float64_is_asked_for_none(monkeypatch):
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from interpviz.metrics import spread
+
+    class NoFloat64(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            assert torch.float64 not in (*args, *(kwargs or {}).values())
+            return function(*args, **(kwargs or {}))
+
+    maps = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(1))
+    expected, asked = half_mass_area(maps), []
+    with NoFloat64(), pytest.raises(AssertionError):
+        half_mass_area(maps)
+
+    def as_float64(values):
+        asked.append(values.dtype)
+        return values.float()
+
+    monkeypatch.setattr(spread, "as_float64", as_float64)
+    torch.testing.assert_close(half_mass_area(maps), expected)
+    assert asked == [torch.int64] * len(asked) != []

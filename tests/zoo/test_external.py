@@ -15,7 +15,7 @@ from interpviz.zoo.checkpoints import load_checkpoint, read_checkpoint
 from interpviz.zoo.external import find_model
 from interpviz.zoo.libraries import _of_processor, _of_torchvision
 from interpviz.zoo.preprocess import Preprocess
-from interpviz.zoo.transform_kinds import as_transform
+from interpviz.zoo.transform_kinds import as_transform, described
 
 
 @pytest.fixture
@@ -199,3 +199,92 @@ def test_preprocess_of_a_pair_is_kept(photo):
     assert np.array_equal(np.asarray(view), np.asarray(steps.view(photo)))
     with pytest.raises(InputError, match="not a network"):
         as_loaded(SimpleNamespace(), "mine")
+
+
+def test_the_view_of_steps_on_tensors_is_what_the_network_sees(photo):
+    steps = transforms.Compose(
+        [transforms.ToTensor(), transforms.CenterCrop((40, 50)),
+         transforms.Normalize([0.5] * 3, [0.5] * 3)]
+    )  # fmt: skip
+    view, tensor = as_transform(steps)(photo)
+    assert view.size == (50, 40)
+    values = (tensor - tensor.min()) / (tensor.max() - tensor.min())
+    torch.testing.assert_close(functional.to_tensor(view), values, rtol=0, atol=0.003)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
+def test_classes_are_counted_whatever_the_order_of_the_file(tmp_path, name):
+    from torchvision.models import get_model
+
+    state = get_model(name, weights=None, num_classes=5).state_dict()
+    backwards = {f"module.{key}": state[key] for key in reversed(list(state))}
+    torch.save(backwards, tmp_path / "five.pt")
+    found = find_model(f"torchvision:{name}", tmp_path / "five.pt", device="cpu")
+    assert found.model(torch.zeros(1, 3, 64, 64)).shape == (1, 5)
+
+
+def test_classes_of_a_network_with_more_matrices_are_those_of_its_last(tmp_path):
+    from safetensors.torch import save_file
+
+    from interpviz.zoo.checkpoints import with_classes
+
+    class Small(torch.nn.Module):
+        def __init__(self, num_classes=9):
+            super().__init__()
+            self.stem = torch.nn.Linear(4, 6)
+            self.classifier = torch.nn.Linear(6, num_classes)
+
+    save_file(Small(3).state_dict(), tmp_path / "a.safetensors")
+    model = with_classes(Small, read_checkpoint(tmp_path / "a.safetensors"), "num_classes")
+    assert model.classifier.out_features == 3
+
+
+def test_a_device_that_is_not_there_is_said(tmp_path, monkeypatch):
+    (tmp_path / "net_for_devices.py").write_text(
+        "from torch import nn\ndef make(): return nn.Conv2d(3, 2, 3)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for device in ("nowhere", "cuda:99"):
+        with pytest.raises(InputError, match="cannot be put on"):
+            find_model("net_for_devices:make", device=device)
+
+
+def test_code_of_a_repository_is_never_trusted(tmp_path, monkeypatch):
+    import transformers
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+    config = ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                       intermediate_size=16, image_size=32, patch_size=8)  # fmt: skip
+    ViTForImageClassification(config).save_pretrained(tmp_path)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    told = []
+    for name in ("AutoConfig", "AutoModelForImageClassification", "AutoImageProcessor"):
+        auto = getattr(transformers, name)
+
+        def load(*args, inner=auto.from_pretrained, **options):
+            told.append(options.get("trust_remote_code"))
+            return inner(*args, **options)
+
+        monkeypatch.setattr(auto, "from_pretrained", load)
+    find_model(f"hf:{tmp_path}", device="cpu")
+    # The processor's own asks for the configuration once more.
+    assert told == [False] * len(told)
+    assert len(told) >= 3
+
+
+def test_a_processor_that_does_something_else_is_asked_itself(photo):
+    from transformers.models.vit import ViTImageProcessorPil as ViT
+
+    class Dark(ViT):
+        def __call__(self, images, **options):
+            found = super().__call__(images, **options)
+            found["pixel_values"] = found["pixel_values"] - 0.5
+            return found
+
+    processor = Dark()
+    found = _of_processor(processor)
+    expected = processor(photo, return_tensors="pt")["pixel_values"][0]
+    torch.testing.assert_close(found(photo)[1], expected)
+    assert "Dark" in described(found)
+    assert "image_mean" in described(found)
+    assert described(found) == described(_of_processor(Dark()))

@@ -11,7 +11,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
-from interpviz.report.files import write_whole
+from interpviz.report.files import remove_parts, write_whole
 from interpviz.report.site.shell import check_renderer, render, renderer, script
 
 _KEPT = ((), ("data",), ("images",), (".interpviz",))
@@ -37,6 +37,8 @@ def write_site(out: Path) -> Path:
     manifest = out / ".interpviz" / "shell.json"
     digest = _digest()
     written, before = _read(manifest)
+    for folder in {manifest.parent, *((out / name).parent for name in before)}:
+        remove_parts(folder)
     if written != digest or not _complete(out, before):
         shell = render()
         # Until all is written, the list says what is there of both versions.
