@@ -8,8 +8,8 @@ import re
 from layout import Example, GalleryError
 from timing import Run
 
-SECONDS = 45.0
-"""Processor seconds that an example may take."""
+SECONDS = 120.0
+"""Processor seconds that an example may take, on a slow and busy machine too."""
 GIGABYTES = 3.0
 """Memory that the process may reach while an example runs."""
 
@@ -36,7 +36,7 @@ def strict() -> bool:
 def limits(example: Example) -> tuple[float, float]:
     """The processor seconds and the gigabytes that an example may use.
 
-    A script that needs more says so: `# mkdocs_gallery_budget_seconds = 90`,
+    A script that needs more says so: `# mkdocs_gallery_budget_seconds = 200`,
     `# mkdocs_gallery_budget_gigabytes = 4`.
 
     Raises:
