@@ -132,13 +132,16 @@ print(f"(layer {layer}, head {head})")
 #
 # ## Look for yourself
 #
-# Every head of the model, to touch: choose a layer and a head, then move over a token, or reach it
-# with Tab and the arrow keys. [`AttentionMaps.view`][interpviz.attention.AttentionMaps.view] makes
-# it; it is text and a script in the page, and asks no network.
+# The first layer and that of "she", to touch: choose one and a head, then move over a token, or
+# reach it with Tab and the arrow keys.
+# [`AttentionMaps.view`][interpviz.attention.AttentionMaps.view] makes it; without `layers=` it holds
+# the whole model.
 
+shown = sorted({0, layer})
 visualizer.attention_maps.view(
     tokens=tokens,
-    layer=layer,
+    layers=shown,
+    layer=shown.index(layer),
     head=head,
     title="Attention of a BERT",
     alt=f"Heat map of layer {layer} head {head} over the tokens of the sentence.",

@@ -185,7 +185,7 @@ first = torch.zeros(len(tokens), dtype=torch.bool)
 first[0] = True
 maps.view(
     tokens=tokens,
-    layers=range(0, layers, 3),
+    layers=range(0, layers, 6),
     special_tokens=first,
     title="Attention of a GPT",
     alt="Heat map of the first head of the first layer: a triangle; no token sees the future.",

@@ -18,7 +18,7 @@ from interpviz.render.views.cam_maps import (
 RANDOM = np.random.default_rng(0)
 
 
-@given(arrays(float, (2, 3, 4), elements=st.floats(0, 1e6)), st.floats(1e-9, 1))
+@given(arrays(float, (2, 3, 4), elements=st.floats(0, 1e6, width=32)), st.floats(1e-9, 1))
 def test_values_are_off_by_half_a_step(values, size):
     maps = values * size
     steps = steps_of(maps, signed=False)
@@ -27,7 +27,7 @@ def test_values_are_off_by_half_a_step(values, size):
     assert (np.abs(decoded - maps) <= tops / 510 * (1 + 1e-6)).all()
 
 
-@given(arrays(float, (2, 3, 4), elements=st.floats(-1e6, 1e6)))
+@given(arrays(float, (2, 3, 4), elements=st.floats(-1e6, 1e6, width=32)))
 def test_signed_values_are_off_by_half_a_step(maps):
     steps = steps_of(maps, signed=True)
     codes = encode(maps, steps, signed=True)
