@@ -132,16 +132,13 @@ print(f"(layer {layer}, head {head})")
 #
 # ## Look for yourself
 #
-# The first layer and that of "she", to touch: choose one and a head, then move over a token, or
-# reach it with Tab and the arrow keys.
-# [`AttentionMaps.view`][interpviz.attention.AttentionMaps.view] makes it; without `layers=` it holds
-# the whole model.
+# The heads of this layer, to touch: choose one, then move over a token, or reach it with Tab and
+# the arrow keys. [`AttentionMaps.view`][interpviz.attention.AttentionMaps.view] makes it. Without
+# `layers=` it holds the whole model.
 
-shown = sorted({0, layer})
 visualizer.attention_maps.view(
     tokens=tokens,
-    layers=shown,
-    layer=shown.index(layer),
+    layers=[layer],
     head=head,
     title="Attention of a BERT",
     alt=f"Heat map of layer {layer} head {head} over the tokens of the sentence.",
