@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from interpviz.attention.rows import QueryBlock, take_weights
-from interpviz.attention.softmax import Hidden
+from interpviz.attention.rows import QueryBlock, take_weights, visible_keys
+from interpviz.attention.shared import Room
+from interpviz.attention.softmax import Hidden, Powers
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from interpviz.attention.calls import AttentionCall
-    from interpviz.attention.rows import RowStatistics
+    from interpviz.attention.rows import RowStatistics, Scene
     from interpviz.attention.softmax import Softmax
 
-# Weights at once: what stays in a core's cache, or keeps a GPU busy.
-_BLOCK_CPU, _BLOCK_GPU = 2**19, 2**25
+# Weights at once: what stays in a processor's cache, or keeps a GPU busy.
+_BLOCK_CPU, _BLOCK_GPU = 2**20, 2**25
 
 # More queries at once would make more of a block lie beside the diagonal.
 _HEIGHT = 256
@@ -73,8 +74,7 @@ def eager_blocks(
         visible = call.visible(rows)
         if visible is not None:
             visible = visible.expand(-1, -1, rows.stop - rows.start, keys)
-        block = QueryBlock(statistics.scene, slice(0, batch), rows, slice(0, keys), visible)
-        take_weights(statistics, block, weights)
+        take_weights(statistics, slice(0, batch), rows, weights, visible)
     return torch.cat(outputs, 1) if everything else None
 
 
@@ -94,32 +94,34 @@ def softmax_blocks(
     batch, heads, queries, keys = statistics.scene.shape
     device, everything = maths.query.device, measured is None or measured >= queries
     budget = _block_size(device)
-    height = max(budget // keys, 16)
-    height = min(
-        height, queries if everything else _RUN, _HEIGHT if device.type == "cpu" else queries
-    )
+    tallest = _HEIGHT if device.type == "cpu" else queries
+    height = min(max(budget // keys, 16), tallest, queries if everything else _RUN)
     together = max(budget // (heads * queries * keys), 1)
     value = maths.value if everything else maths.value[..., :0]
     channels = value.shape[-1]
-    output = value.new_empty(batch, heads, queries, channels)
+    # Laid out as layers return it.
+    output = value.new_empty(batch, queries, heads, channels).transpose(1, 2)
     for i in range(0, batch, together):
         part = slice(i, min(i + together, batch))
-        beside = _Beside(value[part])
+        beside = _Beside(value[part], statistics.scene.shared.room)
         for rows in row_blocks(queries, height, measured):
             block, hidden = _block(maths, statistics, part, rows)
             width = block.keys.stop - block.keys.start
             step = max(budget // ((part.stop - part.start) * height * width), 1)
-            if block.visible.shape[1] > 1:
+            if block.heads_differ:
                 step = heads
             joined = beside.with_features(block)
             rows_of_heads = []
             for h in range(0, heads, step):
                 some = slice(h, min(h + step, heads))
-                attended, *found = _measured(maths, block, some, hidden, joined[:, some], channels)
-                output[part, some, rows] = attended[..., :channels]
-                rows_of_heads.append(found)
-            sums, entropy, kept = (torch.cat(one, 1) for one in zip(*rows_of_heads, strict=True))
-            statistics.take(block, block.numbers(sums, torch.ones_like(kept), kept, entropy))
+                attended = output[part, some, rows]
+                rows_of_heads.append(
+                    _measured(maths, block, some, hidden, joined[:, some], attended)
+                )
+            mass, kept, entropy, *found = (
+                torch.cat(one, 1) for one in zip(*rows_of_heads, strict=True)
+            )
+            statistics.take(block, block.numbers(block.sums(*found), mass, kept, entropy))
     if not everything:
         return None
     return output.transpose(1, 2).contiguous().to(maths.call.query.dtype)
@@ -130,20 +132,22 @@ class _Beside:
 
     Args:
         value: Shape `(batch, heads, key, channel)`.
+        room: Memory for both.
     """
 
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
+    def __init__(self, value: Tensor, room: Room) -> None:
+        self.value, self.room = value, room
         self._joined: Tensor | None = None
 
     def with_features(self, block: QueryBlock) -> Tensor:
-        """Values and features of the keys of a block, `(batch, heads, key, channel + n)`."""
+        """Values, features and ones, for the keys of a block: `(batch, heads, key, n)`."""
         begin, count = self.value.shape[-1], block.features.shape[-1]
         if self._joined is None:
-            # Products are fastest where the width is a multiple of eight.
-            width = -(begin + count) % 8 + begin + count
-            self._joined = self.value.new_zeros(*self.value.shape[:3], width)
+            # Ones, for the sum; products are fastest where the width is a multiple of eight.
+            width = -(begin + count + 1) % 8 + begin + count + 1
+            self._joined = self.room.of("joined", (*self.value.shape[:3], width), self.value)
             self._joined[..., :begin] = self.value
+            self._joined[..., begin + count :] = 1
         joined = self._joined[:, :, block.keys]
         joined[..., begin : begin + count] = block.features[:, None]
         return joined
@@ -153,25 +157,38 @@ def _block(
     maths: Softmax, statistics: RowStatistics, batch: slice, rows: slice
 ) -> tuple[QueryBlock, Hidden | None]:
     """Some queries with the keys that any of them sees, and what is hidden among these."""
-    keys = statistics.scene.shape[3]
+    if maths.call.mask is not None:
+        return _new_block(maths, statistics.scene, batch, rows)
+    known = statistics.scene.shared.blocks
+    where = (batch.start, batch.stop, rows.start, rows.stop, maths.call.is_causal)
+    if where not in known:
+        known[where] = _new_block(maths, statistics.scene, batch, rows)
+    block: tuple[QueryBlock, Hidden | None] = known[where]
+    return block
+
+
+def _new_block(
+    maths: Softmax, scene: Scene, batch: slice, rows: slice
+) -> tuple[QueryBlock, Hidden | None]:
+    keys, hidden = scene.shape[3], None
     if maths.call.is_causal:
         # What a mask would tell, without making one.
         span, visible = slice(0, min(rows.stop, keys)), maths.call.visible(rows)
         assert visible is not None
-        visible = visible[..., span]
         partly = slice(min(rows.start, span.stop - 1), span.stop)
     else:
-        visible = maths.call.visible(rows)
-        if visible is None:
-            return QueryBlock(statistics.scene, batch, rows, slice(0, keys), None), None
-        visible = visible[batch] if len(visible) > 1 else visible
-        visible = visible.expand(-1, -1, rows.stop - rows.start, keys)
-        every = visible.flatten(0, 2)
-        span = _extent(every.any(0))
+        span, visible = slice(0, keys), maths.call.visible(rows)
+        if visible is not None:
+            visible = visible[batch] if len(visible) > 1 else visible
+            visible = visible.expand(-1, -1, rows.stop - rows.start, keys)
+            every = visible.flatten(0, 2)
+            span = _extent(every.any(0))
+            partly = _extent(~every[:, span].all(0))
+    if visible is not None:
         visible = visible[..., span]
-        partly = _extent(~every[:, span].all(0))
-    hidden = Hidden(partly, ~visible[..., partly])
-    return QueryBlock(statistics.scene, batch, rows, span, visible), hidden
+        hidden = Hidden(partly, ~visible[..., partly])
+    visible = visible_keys(scene, batch, rows, span, visible)
+    return QueryBlock(scene, batch, rows, span, visible), hidden
 
 
 def _extent(columns: Tensor) -> slice:
@@ -186,8 +203,8 @@ def _measured(
     heads: slice,
     hidden: Hidden | None,
     joined: Tensor,
-    begin: int,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    output: Tensor,
+) -> tuple[Tensor, ...]:
     """Attend for some heads.
 
     Args:
@@ -196,37 +213,25 @@ def _measured(
         heads: Which heads.
         hidden: What is hidden among these.
         joined: Values and features of the keys.
-        begin: Where the features begin.
+        output: Where to write what the heads make of the values.
 
     Returns:
-        Products with `joined`, sums over keys, entropies, and what a sink leaves of each row.
+        The sum of every row, what a sink leaves of it, its entropy, its sums of features, and what
+        the block reads.
     """
-    logits = maths.logits(block.batch, heads, block.rows, block.keys, hidden)
-    weights = logits.softmax(-1)
-    total = _log_sum(logits, weights, block)
-    entropy = total - logits.mul_(weights).sum(-1)
-    products = weights @ joined
-    kept = maths.kept(total, heads)
-    count = block.features.shape[-1]
-    sums = block.sums(weights, products[..., begin : begin + count])
-    if not kept.dim():
-        return products, sums, entropy, torch.ones_like(total)
-    return products * kept[..., None], sums, entropy, kept
-
-
-# Below it, the logarithm of a rounded weight would tell too little of the logit behind it.
-_LEAST = 1e-30
-
-
-def _log_sum(logits: Tensor, weights: Tensor, block: QueryBlock) -> Tensor:
-    """The logarithm of the sum of all exponentials of a row, without a second sum over it.
-
-    A weight is the exponential of its logit over that sum, so that one of them tells it: that of
-    the query's own position, or the greatest of the row where this one is next to nothing.
-    """
-    if block.scene.first is not None and logits.device.type == "cpu":
-        own = block.own.expand(*logits.shape[:-1], 1)
-        weight = weights.gather(-1, own).squeeze(-1)
-        if bool((weight > _LEAST).all()):
-            return logits.gather(-1, own).squeeze(-1) - weight.log()
-    return logits.amax(-1) - weights.amax(-1).log()
+    room, query = block.scene.shared.room, maths.query[block.batch, heads, block.rows]
+    shape = *query.shape[:3], block.keys.stop - block.keys.start
+    logits = maths.logits(
+        block.batch, heads, block.rows, block.keys, hidden, out=room.of("logits", shape, query)
+    )
+    powers = Powers(logits, out=room.of("weights", shape, query))
+    space = room.of("products", (*shape[:3], joined.shape[-1]), query)
+    products = torch.matmul(powers.weights, joined, out=space)
+    channels, count = output.shape[-1], block.features.shape[-1]
+    ends = channels, channels + count, channels + count + 1
+    attended, featured, mass, _ = products.tensor_split(ends, -1)
+    mass = mass.squeeze(-1).clone()
+    kept = maths.kept(powers, mass, heads)
+    torch.mul(attended, (kept / mass)[..., None], out=output)
+    read = block.read(powers.weights)
+    return mass, kept, powers.entropy(mass), featured.clone(), *read

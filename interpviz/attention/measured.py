@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from interpviz.attention.attaching import later_weights
-from interpviz.attention.rows import QueryBlock, RowStatistics, Scene, take_weights
+from interpviz.attention.rows import RowStatistics, Scene, take_weights
 from interpviz.attention.sequences import as_mask
+from interpviz.attention.shared import Shared
 from interpviz.attention.table import HeadStatistics, as_table
 from interpviz.attention.visibility import as_weights
 from interpviz.errors import InputError
@@ -114,7 +115,7 @@ def scene_of(
     *,
     window: int,
     sinks: int,
-    copies: dict[Any, Any] | None = None,
+    shared: Shared | None = None,
 ) -> Scene:
     """What the queries of a layer look over.
 
@@ -126,7 +127,7 @@ def scene_of(
         keys: The sequences of its keys.
         window: How far a local head looks to each side.
         sinks: How many first tokens count as sinks.
-        copies: What is known of tokens that occur again, of sequences of this kind and length.
+        shared: What is known of sequences of this kind and length.
     """
     batch, heads, rows, columns = (int(size) for size in shape)
 
@@ -150,7 +151,7 @@ def scene_of(
         fitting(keys.ids(), columns) if same else None,
         window,
         sinks,
-        {} if copies is None else copies,
+        Shared() if shared is None else shared,
     )
 
 
@@ -175,8 +176,7 @@ def _measured(
                 place = torch.arange(rows.start, rows.stop, device=weights.device)
                 later = torch.arange(keys, device=weights.device) > place[:, None] + keys - queries
                 seen = ~later[None, None] if seen is None else seen & ~later
-            block = QueryBlock(scene, sequences, rows, slice(0, keys), seen)
-            take_weights(statistics, block, weights[sequences, :, rows])
+            take_weights(statistics, sequences, rows, weights[sequences, :, rows], seen)
     return statistics.by_head()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from interpviz.attention.pairs import Pairs, for_all
+from interpviz.attention.picks import Picks, for_all
+from interpviz.attention.shared import Shared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,8 +44,7 @@ class Scene:
         ids: Shape `(batch, key)`, equal numbers for equal tokens; None where they are not known.
         window: How far a local head looks to each side.
         sinks: How many first keys count as sinks.
-        copies: Where tokens occur again, by block, as far as it has been found out already; layers
-            that see the same tokens may share it.
+        shared: What layers before this one found out about the same tokens.
     """
 
     shape: tuple[int, int, int, int]
@@ -56,7 +56,7 @@ class Scene:
     ids: Tensor | None = None
     window: int = 3
     sinks: int = 1
-    copies: dict[Any, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    shared: Shared = field(default_factory=Shared)
 
     def key_marks(self) -> list[Tensor]:
         """Which keys are sinks and which are special, each `(batch or 1, key)`, float."""
@@ -68,6 +68,27 @@ class Scene:
         return [sink.float(), *([] if self.special is None else [self.special.float()])]
 
 
+def visible_keys(
+    scene: Scene, batch: slice, rows: slice, keys: slice, visible: Tensor | None
+) -> Tensor:
+    """Which keys some queries see: none that is padding.
+
+    Args:
+        scene: What the layer looks over.
+        batch: Which sequences.
+        rows: Which queries.
+        keys: Which keys.
+        visible: What the layer's mask says of them, `(batch or 1, 1 or heads, query, key)`; None
+            for all.
+    """
+    if visible is None:
+        shape = 1, 1, rows.stop - rows.start, keys.stop - keys.start
+        visible = torch.ones(shape, dtype=torch.bool, device=scene.device)
+    if scene.real_keys is None:
+        return visible
+    return visible & scene.real_keys[batch, None, None, keys]
+
+
 class QueryBlock:
     """Some queries of some sequences, and what they could look at.
 
@@ -76,20 +97,15 @@ class QueryBlock:
         batch: Which sequences.
         rows: Which queries.
         keys: Which keys; those outside are invisible to all of these queries.
-        visible: True where a query sees a key, shape `(batch or 1, 1 or heads, query, key)` within
-            these ranges; None for all.
+        visible: What `visible_keys` returned for them.
     """
 
     def __init__(
-        self, scene: Scene, batch: slice, rows: slice, keys: slice, visible: Tensor | None
+        self, scene: Scene, batch: slice, rows: slice, keys: slice, visible: Tensor
     ) -> None:
         self.scene, self.batch, self.rows, self.keys = scene, batch, rows, keys
-        queries, width = rows.stop - rows.start, keys.stop - keys.start
-        if visible is None:
-            visible = torch.ones(1, 1, queries, width, dtype=torch.bool, device=scene.device)
-        if scene.real_keys is not None:
-            visible = visible & scene.real_keys[batch, None, None, keys]
-        self.visible = visible
+        queries = rows.stop - rows.start
+        self.heads_differ = visible.shape[1] > 1
         self.count = visible.sum(-1)
         self.real = torch.ones(1, 1, queries, dtype=torch.bool, device=scene.device)
         if scene.real_queries is not None:
@@ -102,14 +118,12 @@ class QueryBlock:
         self.features = self._features()
         if scene.first is not None:
             self._between, self._apart = self._among_themselves()
-            self._beside, self._is_local = self._beside_each_query()
-            middle = self._beside.shape[-1] // 2
-            self._nearest = slice(middle - 1, middle + 2)
-            self.own = self._beside[:, middle, None]
-            self._repeats = [
-                Pairs(*pairs, self.batch.stop - self.batch.start, queries)
-                for pairs in self._earlier_copies()
-            ]
+            beside, self._is_local = self._beside_each_query()
+            # The place of a query itself among what lies beside it.
+            self.own = beside.shape[1] // 2
+            shape = batch.stop - batch.start, queries, keys.stop - keys.start
+            self.picks = Picks(shape, beside, self._earlier_copies(visible[:, 0]))
+            self._sees = {offset: self._near(visible, offset) for offset in (-1, 0, 1)}
 
     def _features(self) -> Tensor:
         """What a sum over keys, weighted by attention, is wanted of: `(batch or 1, key, n)`."""
@@ -140,7 +154,7 @@ class QueryBlock:
         local = inside & (step.abs() <= self.scene.window)
         return place.clamp(0, len(self.key_place) - 1), local.float()
 
-    def _earlier_copies(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def _earlier_copies(self, seen: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Sequence, query and key of every earlier copy of a token, and of what came behind it."""
         if self.scene.ids is None:
             return []
@@ -154,7 +168,6 @@ class QueryBlock:
         count = self.batch.stop - self.batch.start
         if len(self.scene.ids) < count:
             pairs = [for_all(pair, count) for pair in pairs]
-        seen = self.visible[:, 0]
         kept = [seen[pair[0] if len(seen) > 1 else 0, pair[1], pair[2]] for pair in pairs]
         return [(s[k], q[k], j[k]) for (s, q, j), k in zip(pairs, kept, strict=True)]
 
@@ -163,33 +176,47 @@ class QueryBlock:
         # What came behind a copy can be visible while the copy is not.
         first = max(self.keys.start - 1, 0)
         where = (self.batch.start, self.begin, self.end, first, self.keys.stop)
-        if where not in self.scene.copies:
+        copies = self.scene.shared.copies
+        if where not in copies:
             ids = ids[_of(ids, self.batch)].int()
             same = ids[:, self.query_place, None] == ids[:, None, first : self.keys.stop]
             sequence, query, key = same.nonzero(as_tuple=True)
             if len(key) > same.numel() // 16:
                 return sequence, query, key + first
-            self.scene.copies[where] = (sequence, query, key + first)
-        return self.scene.copies[where]
+            copies[where] = (sequence, query, key + first)
+        return copies[where]
 
-    def sums(self, weights: Tensor, featured: Tensor) -> Tensor:
-        """Sums over keys, weighted by attention, for every row.
+    def read(self, weights: Tensor) -> tuple[Tensor, ...]:
+        """What no product with `features` tells, of some heads.
 
         Args:
             weights: Shape `(batch, heads, query, key)`, 0 where nothing is visible.
-            featured: Their products with `features`, `(batch, heads, query, n)`.
+
+        Returns:
+            Tensors whose second dimension is the head, to be handed to `sums`.
+        """
+        if self.scene.first is None:
+            return ()
+        between = (weights[..., self._between] * self._apart).sum(-1)
+        return between, self.picks.of(weights)
+
+    def sums(self, featured: Tensor, *read: Tensor) -> Tensor:
+        """Sums over keys, weighted by attention, for every row.
+
+        Args:
+            featured: The products of weights and `features`, `(batch, heads, query, n)`.
+            read: What `read` returned for these weights.
 
         Returns:
             Shape `(batch, heads, query, m)`, to be handed to `numbers`.
         """
-        if self.scene.first is None:
+        if not read:
             return featured
-        between = (weights[..., self._between] * self._apart).sum(-1)
-        beside = weights.gather(-1, self._beside.expand(*weights.shape[:-1], -1))
+        between, picked = read
+        beside = self.picks.beside(picked)
         local = (beside * self._is_local).sum(-1)
-        repeats = [pairs.sums(weights) for pairs in self._repeats]
-        joined = torch.stack([local, between, *repeats], -1)
-        return torch.cat([featured, beside[..., self._nearest], joined], -1)
+        joined = torch.stack([local, between, *self.picks.repeats(picked)], -1)
+        return torch.cat([featured, beside[..., self.own - 1 : self.own + 2], joined], -1)
 
     def numbers(
         self, sums: Tensor, mass: Tensor, row_sum: Tensor, entropy: Tensor
@@ -220,7 +247,7 @@ class QueryBlock:
         if not far:
             return found
         for name, offset in (("previous_token", -1), ("self_mass", 0), ("next_token", 1)):
-            found[name] = (parts.pop(0) * share).where(self._sees(offset), torch.nan)
+            found[name] = (parts.pop(0) * share).where(self._sees[offset], torch.nan)
         found["local_mass"] = parts.pop(0) * share
         place = self.query_place
         spread = parts.pop(0) + far[0] * (place - self.begin) + far[2] * (self.end - place)
@@ -230,12 +257,12 @@ class QueryBlock:
             found[name] = one * share
         return found
 
-    def _sees(self, offset: int) -> Tensor:
+    def _near(self, visible: Tensor, offset: int) -> Tensor:
         """Whether each query sees the key so far from it, `(batch or 1, 1 or heads, query)`."""
         there = self.query_place + offset - self.keys.start
         inside = (there >= 0) & (there < len(self.key_place))
         index = there.clamp(0, len(self.key_place) - 1)[:, None]
-        seen: Tensor = self.visible.gather(-1, index.expand(*self.visible.shape[:-1], 1))
+        seen: Tensor = visible.gather(-1, index.expand(*visible.shape[:-1], 1))
         return seen.squeeze(-1).logical_and(inside)
 
 
@@ -281,18 +308,30 @@ class RowStatistics:
         return found
 
 
-def take_weights(statistics: RowStatistics, block: QueryBlock, weights: Tensor) -> None:
+def take_weights(
+    statistics: RowStatistics,
+    batch: slice,
+    rows: slice,
+    weights: Tensor,
+    visible: Tensor | None,
+) -> None:
     """Gather the statistics of weights as they are.
 
     Args:
         statistics: Where to.
-        block: Which sequences, queries and keys.
-        weights: Shape `(batch, heads, query, key)` within these ranges.
+        batch: Which sequences.
+        rows: Which queries.
+        weights: Their weights for all keys, `(batch, heads, query, key)`.
+        visible: What the layer's mask says of them, `(batch or 1, 1 or heads, query, key)`; None
+            for all.
     """
-    weights = weights.float() * block.visible
+    scene, keys = statistics.scene, slice(0, weights.shape[-1])
+    visible = visible_keys(scene, batch, rows, keys, visible)
+    block = QueryBlock(scene, batch, rows, keys, visible)
+    weights = weights.float() * visible
     mass = weights.sum(-1)
     # A logarithm of 0 times 0 would be NaN.
     spread = (weights * weights.clamp(min=1e-38).log()).sum(-1)
     entropy = mass.clamp(min=1e-38).log() - spread / mass.where(mass > 0, 1.0)
-    sums = block.sums(weights, weights @ block.features[:, None])
+    sums = block.sums(weights @ block.features[:, None], *block.read(weights))
     statistics.take(block, block.numbers(sums, mass, mass, entropy))

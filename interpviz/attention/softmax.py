@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from interpviz.attention.calls import AttentionCall
+
+
+# Powers of two take a third of the time of exponentials, or less, so that logits are in bits here.
+_BITS = 1 / math.log(2)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Softmax:
         call: The layer's call.
 
     Attributes:
-        query: Shape `(batch, heads, query, channel)`, scaled, in a type that is exact enough.
+        query: Shape `(batch, heads, query, channel)`, in a type that is exact enough.
         key: Shape `(batch, heads, key, channel)`.
         value: Shape `(batch, heads, key, value_channel)`.
     """
@@ -45,11 +50,11 @@ class Softmax:
         given, query = call.arguments, call.query
         self.call = call
         scaling = given.get("scaling")
-        scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+        self.scaling: float = query.shape[-1] ** -0.5 if scaling is None else scaling
         self.softcap: float | None = given.get("softcap")
         self.bias: Tensor | None = given.get("position_bias")
         dtype = query.dtype if query.dtype == torch.float64 else torch.float32
-        self.query = query.to(dtype) * scaling
+        self.query = query.to(dtype)
         self.key = _every_head(call.key.to(dtype), query.shape[1])
         self.value = _every_head(call.value.to(dtype), query.shape[1])
         sinks = getattr(call.module, "sinks", None)
@@ -91,9 +96,9 @@ class Softmax:
         visible = call.visible(rows)
         everyone = slice(0, batch), slice(0, heads), rows, slice(0, keys)
         hidden = None if visible is None else Hidden(slice(0, keys), ~visible)
-        logits = self.logits(*everyone, hidden)
-        kept = self.kept(logits.logsumexp(-1), everyone[1])
-        found = logits.softmax(-1) * (kept[..., None] if kept.dim() else kept)
+        powers = Powers(self.logits(*everyone, hidden))
+        mass = powers.weights.sum(-1)
+        found = powers.weights * (self.kept(powers, mass, everyone[1]) / mass)[..., None]
         apart = (found - expected).abs()
         given = ((found @ self.value).transpose(1, 2) - output).abs() / output.abs().max()
         if visible is not None:
@@ -105,9 +110,15 @@ class Softmax:
         return bool(apart.max() < tolerance) and bool(given.max() < 10 * tolerance)
 
     def logits(
-        self, batch: slice, heads: slice, rows: slice, keys: slice, hidden: Hidden | None
+        self,
+        batch: slice,
+        heads: slice,
+        rows: slice,
+        keys: slice,
+        hidden: Hidden | None,
+        out: Tensor | None = None,
     ) -> Tensor:
-        """The logits of some queries, with the least number where a key is hidden.
+        """The logits of some queries in bits, with the least number where a key is hidden.
 
         Args:
             batch: Which sequences.
@@ -115,33 +126,67 @@ class Softmax:
             rows: Which queries.
             keys: Which keys.
             hidden: What is hidden within these ranges.
+            out: Where they are written, `(batch, heads, query, key)`; None for new memory.
         """
-        logits: Tensor = self.query[batch, heads, rows] @ self.key[batch, heads, keys].transpose(
-            2, 3
-        )
+        query, key = self.query[batch, heads, rows], self.key[batch, heads, keys]
+        logits = query.new_empty(*query.shape[:3], key.shape[2]) if out is None else out
+        flat = logits.flatten(0, 1)
+        # Scales each product where it is summed, without another pass over them.
+        turned, scale = key.flatten(0, 1).transpose(1, 2), self.scaling
+        scale = scale * _BITS if self.softcap is None else scale / self.softcap
+        torch.baddbmm(flat, query.flatten(0, 1), turned, beta=0, alpha=scale, out=flat)
         if self.softcap is not None:
-            logits = logits.div_(self.softcap).tanh_().mul_(self.softcap)
+            logits.tanh_().mul_(self.softcap * _BITS)
         if self.bias is not None:
-            logits += _part(self.bias, batch, heads, rows, keys)
+            logits.add_(_part(self.bias, batch, heads, rows, keys), alpha=_BITS)
         mask, least = self.call.mask, torch.finfo(logits.dtype).min
         if mask is not None and mask.dtype != torch.bool:
             # Minus infinity times a weight of 0 would be NaN.
-            return (logits + _part(mask, batch, heads, rows, keys)).clamp_(min=least)
+            return logits.add_(_part(mask, batch, heads, rows, keys), alpha=_BITS).clamp_(min=least)
         if hidden is not None:
             shut = hidden.mask[:, heads] if hidden.mask.shape[1] > 1 else hidden.mask
             logits[..., hidden.keys].masked_fill_(shut, least)
         return logits
 
-    def kept(self, total: Tensor, heads: slice) -> Tensor:
-        """The part of each row that a sink leaves to the keys; one number where there is none.
+    def kept(self, powers: Powers, mass: Tensor, heads: slice) -> Tensor:
+        """The part of each row that a sink leaves to the keys, `(batch, heads, query)`.
 
         Args:
-            total: The logarithm of the sum of all exponentials, `(batch, heads, query)`.
+            powers: What the logits gave.
+            mass: The sum of each row of these weights, `(batch, heads, query)`.
             heads: Which heads.
         """
         if self.sinks is None:
-            return torch.ones((), dtype=total.dtype, device=total.device)
+            return torch.ones_like(mass)
+        total = (powers.peak.squeeze(-1) + mass.log2()) / _BITS
         return (total - self.sinks[heads].view(1, -1, 1)).sigmoid()
+
+
+class Powers:
+    """Two to the power of logits: attention weights that were not divided by their sum yet.
+
+    Args:
+        logits: In bits, `(batch, heads, query, key)`; changed in place.
+        out: Where the weights are written; None for new memory.
+
+    Attributes:
+        peak: The greatest logit of each row, `(batch, heads, query, 1)`.
+        weights: Like the logits, at most 1.
+    """
+
+    def __init__(self, logits: Tensor, out: Tensor | None = None) -> None:
+        self.peak = logits.amax(-1, keepdim=True)
+        self._below = logits.sub_(self.peak)
+        self.weights: Tensor = torch.exp2(logits, out=out)
+
+    def entropy(self, mass: Tensor) -> Tensor:
+        """The entropy of each row in nats, `(batch, heads, query)`; to be asked for once.
+
+        Args:
+            mass: The sum of each row of the weights.
+        """
+        mean = self._below.mul_(self.weights).sum(-1) / mass
+        return (mass.log2() - mean) / _BITS
 
 
 def _every_head(one: Tensor, heads: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from interpviz.attention.maps import AttentionMaps
 from interpviz.attention.measured import check_options, head_statistics, scene_of
 from interpviz.attention.rows import RowStatistics
 from interpviz.attention.sequences import Sequences, Tokens, sequences_of
+from interpviz.attention.shared import Shared
 from interpviz.attention.softmax import Softmax
 from interpviz.attention.table import HeadStatistics, as_table
 from interpviz.errors import AttentionError, InputError, troubleshooting
@@ -122,7 +124,7 @@ class _Meter:
         runs: For each layer what it is and its columns, for every run.
         crossings: Which layers look at another sequence.
         known: Which kinds of layers compute a plain softmax.
-        copies: Where tokens occur again, for each kind of sequence.
+        shared: What is known of each kind of sequence.
     """
 
     main: Sequences
@@ -133,7 +135,7 @@ class _Meter:
     runs: dict[str, list[tuple[str, dict[str, Tensor]]]] = field(default_factory=dict)
     crossings: Crossings = field(default_factory=Crossings)
     known: dict[Any, bool] = field(default_factory=dict)
-    copies: dict[Any, dict[Any, Any]] = field(default_factory=dict)
+    shared: defaultdict[Any, Shared] = field(default_factory=lambda: defaultdict(Shared))
 
     def stream(self, name: str) -> Stream:
         """What takes the calls of a layer."""
@@ -152,7 +154,7 @@ class _Meter:
                 self.second if kind == "decoder" else self.main,
                 window=self.window,
                 sinks=self.sinks,
-                copies=self.copies.setdefault((kind, rows, columns), {}),
+                shared=self.shared[kind, rows, columns, call.query.device],
             )
             # Runs of rows cost more than the same rows in blocks, and the output comes on top.
             some = self.queries if self.queries and 4 * self.queries < rows else None

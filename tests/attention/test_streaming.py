@@ -165,8 +165,8 @@ def test_no_step_holds_a_map(tiny, monkeypatch):
     model, rows = tf.LlamaModel(config).eval(), []
     logits, eager = Softmax.logits, AttentionCall.eager
 
-    def noted(*args):
-        found = logits(*args)
+    def noted(*args, **kwargs):
+        found = logits(*args, **kwargs)
         rows.append(found.shape[2])
         return found
 
