@@ -224,13 +224,17 @@ def _measured(
     logits = maths.logits(
         block.batch, heads, block.rows, block.keys, hidden, out=room.of("logits", shape, query)
     )
-    powers = Powers(logits, out=room.of("weights", shape, query))
+    space = room.of("weights", shape, query)
+    powers = Powers(logits, out=space, careful=maths.careful)
     space = room.of("products", (*shape[:3], joined.shape[-1]), query)
     products = torch.matmul(powers.weights, joined, out=space)
     channels, count = output.shape[-1], block.features.shape[-1]
     ends = channels, channels + count, channels + count + 1
     attended, featured, mass, _ = products.tensor_split(ends, -1)
     mass = mass.squeeze(-1).clone()
+    if not maths.careful and not powers.are_exact(mass):
+        maths.careful = True
+        return _measured(maths, block, heads, hidden, joined, output)
     kept = maths.kept(powers, mass, heads)
     torch.mul(attended, (kept / mass)[..., None], out=output)
     read = block.read(powers.weights)

@@ -41,6 +41,7 @@ class Softmax:
         call: The layer's call.
 
     Attributes:
+        careful: Whether the logits are too large to be taken as they are.
         query: Shape `(batch, heads, query, channel)`, in a type that is exact enough.
         key: Shape `(batch, heads, key, channel)`.
         value: Shape `(batch, heads, key, value_channel)`.
@@ -48,7 +49,7 @@ class Softmax:
 
     def __init__(self, call: AttentionCall) -> None:
         given, query = call.arguments, call.query
-        self.call = call
+        self.call, self.careful = call, False
         scaling = given.get("scaling")
         self.scaling: float = query.shape[-1] ** -0.5 if scaling is None else scaling
         self.softcap: float | None = given.get("softcap")
@@ -168,16 +169,28 @@ class Powers:
     Args:
         logits: In bits, `(batch, heads, query, key)`; changed in place.
         out: Where the weights are written; None for new memory.
+        careful: Whether to subtract the greatest logit of each row first, which two more passes
+            over all logits are needed for.
 
     Attributes:
-        peak: The greatest logit of each row, `(batch, heads, query, 1)`.
-        weights: Like the logits, at most 1.
+        peak: What was subtracted, `(batch, heads, query, 1)`, or 0.
+        weights: Like the logits.
     """
 
-    def __init__(self, logits: Tensor, out: Tensor | None = None) -> None:
-        self.peak = logits.amax(-1, keepdim=True)
-        self._below = logits.sub_(self.peak)
+    def __init__(self, logits: Tensor, out: Tensor | None = None, *, careful: bool = True) -> None:
+        self.peak = logits.amax(-1, keepdim=True) if careful else logits.new_zeros(1, 1, 1, 1)
+        self._below = logits.sub_(self.peak) if careful else logits
         self.weights: Tensor = torch.exp2(logits, out=out)
+
+    @staticmethod
+    def are_exact(mass: Tensor) -> bool:
+        """Whether these sums of rows tell that no weight overflowed and none that counts vanished.
+
+        Args:
+            mass: The sum of each row.
+        """
+        least, most = mass.aminmax()
+        return bool(least > 2.0**-60) and bool(most < 2.0**60)
 
     def entropy(self, mass: Tensor) -> Tensor:
         """The entropy of each row in nats, `(batch, heads, query)`; to be asked for once.

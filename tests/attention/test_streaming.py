@@ -9,7 +9,7 @@ from torch import nn
 from interpviz.attention import blocks
 from interpviz.attention.calls import AttentionCall
 from interpviz.attention.capture import capture_attention
-from interpviz.attention.softmax import Softmax
+from interpviz.attention.softmax import Powers, Softmax
 from interpviz.attention.streaming import attention_statistics
 from interpviz.errors import AttentionError, InputError
 
@@ -96,6 +96,27 @@ def test_the_layers_own_function_in_blocks(kind, tiny, monkeypatch):
     model, inputs = MODELS[kind](tiny)
     expected = capture_attention(model, inputs).statistics()
     assert_same(attention_statistics(model, inputs), expected)
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e4])
+@pytest.mark.parametrize("kind", ["bert", "llama", "vit"])
+def test_logits_too_large_for_plain_powers(kind, factor, tiny, monkeypatch):
+    model, inputs = MODELS[kind](tiny)
+    model.double()
+    inputs = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
+    for name, weights in model.named_parameters():
+        if "query.weight" in name or "q_proj.weight" in name:
+            weights.data.mul_(factor)
+    exact, answers = Powers.are_exact, []
+
+    def noted(mass):
+        answers.append(exact(mass))
+        return answers[-1]
+
+    monkeypatch.setattr(Powers, "are_exact", staticmethod(noted))
+    expected = capture_attention(model, inputs).statistics()
+    assert_same(attention_statistics(model, inputs), expected)
+    assert not all(answers)
 
 
 @pytest.mark.parametrize(
