@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from interpviz.attention.rows import QueryBlock, take_weights, visible_keys
+from interpviz.attention.query_block import QueryBlock, visible_keys
+from interpviz.attention.rows import take_weights
 from interpviz.attention.shared import Room
 from interpviz.attention.softmax import Hidden, Powers
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from interpviz.attention.calls import AttentionCall
-    from interpviz.attention.rows import RowStatistics, Scene
+    from interpviz.attention.rows import RowStatistics
+    from interpviz.attention.scene import Scene
     from interpviz.attention.softmax import Softmax
 
 # Weights at once: what stays in a processor's cache, or keeps a GPU busy.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from interpviz.attention.attaching import later_weights
-from interpviz.attention.rows import RowStatistics, Scene, take_weights
+from interpviz.attention.rows import RowStatistics, take_weights
+from interpviz.attention.scene import Scene
 from interpviz.attention.sequences import as_mask
 from interpviz.attention.shared import Shared
 from interpviz.attention.table import HeadStatistics, as_table
