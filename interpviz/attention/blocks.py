@@ -162,7 +162,14 @@ def _block(
     if maths.call.mask is not None:
         return _new_block(maths, statistics.scene, batch, rows)
     known = statistics.scene.shared.blocks
-    where = (batch.start, batch.stop, rows.start, rows.stop, maths.call.is_causal)
+    where = (
+        batch.start,
+        batch.stop,
+        rows.start,
+        rows.stop,
+        maths.call.is_causal,
+        maths.query.dtype,
+    )
     if where not in known:
         known[where] = _new_block(maths, statistics.scene, batch, rows)
     block: tuple[QueryBlock, Hidden | None] = known[where]
@@ -188,7 +195,7 @@ def _new_block(
             partly = _extent(~every[:, span].all(0))
     if visible is not None:
         visible = visible[..., span]
-        hidden = Hidden(partly, ~visible[..., partly])
+        hidden = Hidden.but(visible, partly, maths.query.dtype)
     visible = visible_keys(scene, batch, rows, span, visible)
     return QueryBlock(scene, batch, rows, span, visible), hidden
 

@@ -24,11 +24,27 @@ class Hidden:
 
     Attributes:
         keys: The keys, counted within the block, outside of which nothing is hidden.
-        mask: True where hidden, `(batch or 1, 1 or heads, query, key)`.
+        added: What their logits get: 0, or a number that leaves nothing of them, of shape `(batch
+            or 1, 1 or heads, query, key)`.
     """
 
     keys: slice
-    mask: Tensor
+    added: Tensor
+
+    @classmethod
+    def but(cls, visible: Tensor, keys: slice, dtype: torch.dtype) -> Hidden:
+        """All but what is visible.
+
+        Args:
+            visible: True where visible, `(batch or 1, 1 or heads, query, key)`.
+            keys: Which of these keys.
+            dtype: The type of the logits.
+        """
+        visible = visible[..., keys]
+        # Sums are several times as quick as fills by a mask, and half the least number is far from
+        # overflowing.
+        added = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+        return cls(keys, added.masked_fill_(~visible, torch.finfo(dtype).min / 2))
 
 
 class Softmax:
@@ -96,7 +112,10 @@ class Softmax:
             return False
         visible = call.visible(rows)
         everyone = slice(0, batch), slice(0, heads), rows, slice(0, keys)
-        hidden = None if visible is None else Hidden(slice(0, keys), ~visible)
+        if visible is not None:
+            hidden = Hidden.but(visible, slice(0, keys), self.query.dtype)
+        else:
+            hidden = None
         powers = Powers(self.logits(*everyone, hidden))
         mass = powers.weights.sum(-1)
         found = powers.weights * (self.kept(powers, mass, everyone[1]) / mass)[..., None]
@@ -119,7 +138,7 @@ class Softmax:
         hidden: Hidden | None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """The logits of some queries in bits, with the least number where a key is hidden.
+        """The logits of some queries in bits, next to the least number where a key is hidden.
 
         Args:
             batch: Which sequences.
@@ -145,8 +164,8 @@ class Softmax:
             # Minus infinity times a weight of 0 would be NaN.
             return logits.add_(_part(mask, batch, heads, rows, keys), alpha=_BITS).clamp_(min=least)
         if hidden is not None:
-            shut = hidden.mask[:, heads] if hidden.mask.shape[1] > 1 else hidden.mask
-            logits[..., hidden.keys].masked_fill_(shut, least)
+            added = hidden.added
+            logits[..., hidden.keys] += added[:, heads] if added.shape[1] > 1 else added
         return logits
 
     def kept(self, powers: Powers, mass: Tensor, heads: slice) -> Tensor:
