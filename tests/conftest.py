@@ -18,15 +18,26 @@ def _tidy():
     plt.close("all")
 
 
+# The helpers of several folders of tests. At the end of the path, so that they hide nothing.
+if (helpers := str(Path(__file__).parent / "site")) not in sys.path:
+    sys.path.append(helpers)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A real browser; one for all tests, since playwright runs once in a thread."""
-    folder = str(Path(__file__).parent / "site")
-    if folder not in sys.path:
-        sys.path.append(folder)
     from browser import chromium, launch
 
     if chromium() is None:
         pytest.skip("no Chromium on this machine")
     with launch() as started:
         yield started
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system with 16 MiB of room."""
+    from small_disk import mounted
+
+    with mounted(tmp_path / "disk", "16m") as disk:
+        yield disk

@@ -21,6 +21,7 @@ import pages
 import running
 import seen
 import stale
+import styles
 import workers
 import writing
 from accessibility import repair
@@ -194,18 +195,24 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 @event_priority(LAST)
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Repair the rendered page."""
-    return once(repair(lightened(seen.shorten(output))))
+    text, _state["sheets"] = styles.joined(once(repair(lightened(seen.shorten(output)))))
+    return text
 
 
 @event_priority(LAST)
 def on_post_build(config: MkDocsConfig) -> None:
-    """Let the next build begin."""
+    """Write the pages' style sheet, and let the next build begin."""
+    styles.write(Path(config.site_dir), _state["sheets"])
     _release()
 
 
 def on_build_error(error: Exception) -> None:
     """Let the next build begin, after this one has failed."""
     _release()
+    # What MkDocs and its plugins write themselves.
+    layout: Layout | None = _state.get("layout")
+    if layout and isinstance(error, OSError) and writing.concerns(error, layout.root):
+        raise PluginError(writing.sentence(error, layout.root)) from error
 
 
 def on_shutdown() -> None:

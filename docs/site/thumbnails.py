@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 from records import FigureRecord, load
 
 WIDTH, HEIGHT = 320, 200
-"""Size on the page in CSS pixels; the file holds twice as many."""
+"""Size on the page in CSS pixels."""
 
-_QUALITY = 82
+_DENSITY, _QUALITY = 1.5, 76
 # Wider figures are cut, since a strip that is thinner cannot be made out.
 _WIDEST = 2.4
 # How far a cut may move to fall between two panels, as a share of what would be kept.
@@ -72,8 +72,9 @@ def _shrink(figure: Path, thumbnail: Path) -> None:
     thumbnail.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(figure) as picture:
         paper = picture.getpixel((0, 0))
+        size = round(_DENSITY * WIDTH), round(_DENSITY * HEIGHT)
         kept = picture.crop((0, 0, *_window(np.asarray(picture.convert("RGB")))))
-        small = ImageOps.pad(kept, (2 * WIDTH, 2 * HEIGHT), Image.Resampling.LANCZOS, color=paper)
+        small = ImageOps.pad(kept, size, Image.Resampling.LANCZOS, color=paper)
         small.save(thumbnail, quality=_QUALITY, method=6)
 
 

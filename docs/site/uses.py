@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from layout import Example, Layout
@@ -60,11 +61,17 @@ def uses(example: Example, public: Iterable[str]) -> Uses:
         example: The example.
         public: The names that the reference documents.
     """
-    tree, known = ast.parse(example.text), set(public)
+    return _read(example.text, frozenset(public))
+
+
+# The index, the foot of each page and the reference ask the same of every script.
+@lru_cache(maxsize=512)
+def _read(text: str, known: frozenset[str]) -> Uses:
+    tree = ast.parse(text)
     names = list(dict.fromkeys(_names(tree, known)))
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     mentioned = []
-    for name in dict.fromkeys(_REFERENCE.findall(example.text.replace("\n#", "\n"))):
+    for name in dict.fromkeys(_REFERENCE.findall(text.replace("\n#", "\n"))):
         owner, _, last = name.rpartition(".")
         # A method is called on a variable, whose class the script's prose tells.
         if owner in known and last in attributes:
@@ -74,7 +81,7 @@ def uses(example: Example, public: Iterable[str]) -> Uses:
     return Uses(tuple(names), tuple(mentioned), tuple(dict.fromkeys(_models(tree))))
 
 
-def _names(tree: ast.Module, known: set[str]) -> Iterator[str]:
+def _names(tree: ast.Module, known: frozenset[str]) -> Iterator[str]:
     modules: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -96,7 +103,7 @@ def _names(tree: ast.Module, known: set[str]) -> Iterator[str]:
                 yield found
 
 
-def _public(name: str, known: set[str]) -> str | None:
+def _public(name: str, known: frozenset[str]) -> str | None:
     if name in known:
         return name
     package, _, last = name.rpartition(".")

@@ -16,6 +16,7 @@ and which layer works?
 # a logit of importance for each pixel.
 
 # mkdocs_gallery_thumbnail_number = 5
+import math
 import warnings
 
 import matplotlib.pyplot as plt
@@ -25,7 +26,6 @@ from PIL import Image, ImageOps
 
 from interpviz import GradCAM
 from interpviz.cam import CAM, MaskScore, Similarity, find_target_layer, layer_name
-from interpviz.cam.engine.grids import as_grid, layout_of
 from interpviz.errors import AssetError, ZeroMapWarning
 from interpviz.render import caption, describe, map_panels
 from interpviz.zoo import load_model, load_photo, photos
@@ -38,14 +38,15 @@ x = x.to(next(m.model.parameters()).device)
 
 
 def shape_at(model, layer, images):
-    """The shape of a layer's output, and the grid that it makes of the picture."""
+    """The shape of a layer's output, and the grid in it: two of its axes, or a square of tokens."""
     found = []
     handle = layer.register_forward_hook(lambda *call: found.append(call[2]))
     with torch.no_grad():
         model(images)
     handle.remove()
-    grid = as_grid(found[0], layer_name(model, layer), layout_of(model, images))
-    return tuple(found[0].shape), tuple(grid.shape[2:])
+    shape = tuple(found[0].shape)
+    side = math.isqrt(shape[1])
+    return shape, shape[1:3] if len(shape) == 4 else (side, side)
 
 
 tokens, grid = shape_at(m.model, m.target_layer, x[:1])

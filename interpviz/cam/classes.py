@@ -13,6 +13,7 @@ from interpviz.cam.engine.hooks import outside_inference_mode
 from interpviz.cam.engine.inputs import ModelInput, one_image
 from interpviz.cam.maps import ClassMaps, checked_scale, scaled, warn_of_zeros
 from interpviz.cam.targets import as_list, class_index, find_logits
+from interpviz.cam.targets.categories import probabilities
 from interpviz.errors import TargetError
 
 if TYPE_CHECKING:
@@ -42,10 +43,9 @@ def explain_classes(
             target = cam._choose(index, run.trace.output, 1)
             maps.append(cam._maps(replace(run, target=target), scale))
             warn_of_zeros(maps[-1], target, run.trace.names, cam.class_name)
-    row = logits.detach()[0].float()
-    probabilities = (row.softmax(0) if len(row) > 1 else row.sigmoid())[classes].tolist()
+    shares = probabilities(logits.detach()[:1])[0, classes].tolist()
     names = [cam.class_name(index) for index in classes]
-    return ClassMaps(scaled(torch.cat(maps), scale), classes, names, probabilities)
+    return ClassMaps(scaled(torch.cat(maps), scale), classes, names, shares)
 
 
 def _chosen(cam: CAM, logits: Tensor, targets: Sequence[int | str] | None, top: int) -> list[int]:

@@ -40,7 +40,7 @@ def draw_overlay(
     alpha: float,
 ) -> NDArray[np.uint8]:
     """As [`CAM.visualize_cam`][interpviz.cam.CAM.visualize_cam] describes it."""
-    inputs = _picture(image, cam)
+    inputs = one_picture(image, cam)
     heatmap = cam(inputs, target)[0]
     if cam.signed:
         heatmap = (heatmap + 1) / 2
@@ -56,7 +56,7 @@ def draw_classes(
     cmap: str | int | Colormap | None,
 ) -> Figure:
     """As [`CAM.plot_classes`][interpviz.cam.CAM.plot_classes] describes it."""
-    inputs = _picture(image, cam)
+    inputs = one_picture(image, cam)
     found = cam.class_maps(inputs, targets, top=top)
     titles = [
         f"{name}\n{percent(probability)}"
@@ -74,7 +74,16 @@ def draw_classes(
     return describe(figure, f"A photo, and heat maps over it for the classes {shown}.")
 
 
-def _picture(image: ModelInput, cam: CAM) -> Inputs:
+def one_picture(image: ModelInput, cam: CAM) -> Inputs:
+    """A model's input where it is one picture.
+
+    Args:
+        image: Preprocessed image `(C, H, W)` or `(1, C, H, W)`.
+        cam: The method whose model takes it.
+
+    Raises:
+        InputError: There is more than one image, or it is a clip.
+    """
     inputs = one_image(image, cam.model)
     if len(inputs.size) > 2:
         raise InputError(

@@ -22,7 +22,7 @@ from interpviz.cam.engine.layers import layer_name
 from interpviz.cam.maps import scaled, warn_of_zeros
 from interpviz.cam.pictures import cmap_of
 from interpviz.cam.targets import Target, Targets, target_name
-from interpviz.cam.targets.categories import as_class_logits, as_list, class_index, is_list
+from interpviz.cam.targets.categories import as_list, class_index, is_list, probabilities
 from interpviz.cam.targets.of_classes import OfClasses
 from interpviz.cam.targets.outputs import find_logits
 from interpviz.cam.targets.scores import BinaryScore, ClassScore
@@ -194,13 +194,8 @@ def _all_probabilities(cam: CAM, batches: Sequence[Tensor]) -> Tensor:
     rows = []
     for batch in batches:
         with explained(cam.model), torch.no_grad():
-            rows.append(_probabilities(prepare(batch, cam.model).run(cam.model)))
+            rows.append(probabilities(find_logits(prepare(batch, cam.model).run(cam.model))))
     return torch.cat(rows)
-
-
-def _probabilities(output: Any) -> Tensor:
-    logits = as_class_logits(find_logits(output)).detach().float()
-    return logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
 
 
 def _raw_maps(
@@ -217,7 +212,7 @@ def _raw_maps(
             warnings.simplefilter("ignore", ZeroMapWarning)
             maps.append(cam(batch, target, normalize=False))
         if index is not None:
-            seen += _probabilities(heard[0])[:, index].tolist()
+            seen += probabilities(heard[0])[:, index].tolist()
     return torch.cat(maps), seen or None
 
 

@@ -10,7 +10,7 @@ import torch
 from interpviz.cam.backdrop import backdrop
 from interpviz.cam.engine.inputs import ModelInput
 from interpviz.cam.maps import percent
-from interpviz.cam.pictures import _picture
+from interpviz.cam.pictures import one_picture
 from interpviz.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def class_view(
     """As [`CAM.view`][interpviz.cam.CAM.view] describes it."""
     from interpviz.render.views import CamView
 
-    inputs = _picture(image, cam)
+    inputs = one_picture(image, cam)
     found = cam.class_maps(inputs, targets, top=top, normalize=False)
     # Only now it is known which layer was found.
     methods = [cam, *(_method(cam, other) for other in others)]

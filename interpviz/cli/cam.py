@@ -11,11 +11,13 @@ from interpviz.cli.common import (
     NOTHING_DONE,
     SOME_FAILED,
     AsJson,
+    Classes,
     Device,
     Layer,
     Methods,
     Model,
     Weights,
+    class_names,
     examples,
     in_one_sentence,
     print_failures,
@@ -55,6 +57,7 @@ def explain(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="A folder, or for one image and method a file.")
     ] = Path(),
+    classes: Classes = None,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +72,7 @@ def explain(
         kinds = [CAM.from_name(name) for name in method]
         loaded = find_model(model, weights, device=device)
         where = layer or loaded.target_layer
-        names = loaded.categories or None
+        names = (class_names(classes) if classes else loaded.categories) or None
         cams = {
             n: k(loaded.model, where, categories=names) for n, k in zip(method, kinds, strict=True)
         }

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from interpviz.errors import InterpvizError, nearest
+from interpviz.errors import InputError, InterpvizError, nearest
 
 SOME_FAILED = 1
 NOTHING_DONE = 2
@@ -61,6 +61,10 @@ Methods = Annotated[
 Layer = Annotated[
     str | None,
     typer.Option("--layer", metavar="NAME", help="Dotted name of a layer.", show_default="found"),
+]
+Classes = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A file with one class name a line, in the model's order."),
 ]
 Device = Annotated[
     str | None, typer.Option("--device", help="Such as cpu or cuda:1.", show_default="the fastest")
@@ -155,6 +159,21 @@ def one_of(value: str, known: Sequence[str], what: str) -> str:
             f"{what} is {value!r}. {near} It must be one of {', '.join(known)}."
         )
     return value
+
+
+def class_names(file: Path) -> list[str]:
+    """The class names in a text file, one a line.
+
+    Args:
+        file: The file.
+
+    Raises:
+        InputError: It cannot be read as text.
+    """
+    try:
+        return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The class names {file} cannot be read: pass a text file.") from error
 
 
 def save_figure(figure: Any, path: Path) -> None:

@@ -11,11 +11,13 @@ from interpviz.cli.common import (
     NOTHING_DONE,
     SOME_FAILED,
     AsJson,
+    Classes,
     Device,
     Layer,
     Methods,
     Model,
     Weights,
+    class_names,
     command_line,
     examples,
     in_one_sentence,
@@ -36,10 +38,14 @@ EXAMPLES = examples(
 def make(  # noqa: PLR0913
     *,
     images: Annotated[
-        Path, typer.Option("--images", "-i", help="A folder; folders in it name the classes.")
+        str,
+        typer.Option(
+            "--images", "-i", help="A folder or its address; folders in it name the classes."
+        ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where to write; a report there is continued.")
+        str,
+        typer.Option("--out", "-o", help="A folder or an address; a report there is continued."),
     ],
     model: Model = "efficientnet_lite0",
     weights: Weights = None,
@@ -49,12 +55,13 @@ def make(  # noqa: PLR0913
     masks: Annotated[
         Path | None, typer.Option(help="A folder with masks of the objects, by the same paths.")
     ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="A file with one class name a line, in the model's order.")
-    ] = None,
+    classes: Classes = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at once.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode.")] = None,
     device: Device = None,
+    engine: Annotated[
+        str, typer.Option(help="local for this machine, ray for a Ray cluster.")
+    ] = "local",
     site: Annotated[
         bool, typer.Option("--site/--no-site", help="Write the pages, or only their data.")
     ] = True,
@@ -70,8 +77,9 @@ def make(  # noqa: PLR0913
             out,
             checkpoint=weights,
             masks=masks,
-            categories=None if classes is None else _names(classes),
+            categories=None if classes is None else class_names(classes),
             device=device,
+            engine=engine,
             batch_size=batch_size,
             workers=workers,
             progress=not as_json,
@@ -81,12 +89,12 @@ def make(  # noqa: PLR0913
             top=top,
             layer=layer,
         )
-    _tell(summary, as_json, summary.out / "index.html" if site else summary.out)
+    _tell(summary, as_json, f"{summary.out}/index.html" if site else str(summary.out))
     if summary.failures:
         raise typer.Exit(SOME_FAILED if summary.explained else NOTHING_DONE)
 
 
-def _tell(summary: Summary, as_json: bool, where: Path) -> None:
+def _tell(summary: Summary, as_json: bool, where: str) -> None:
     if as_json:
         failed = [{"image": name, "reason": reason} for name, reason in summary.failures]
         counts = {"total": summary.total, "explained": summary.explained, "new": summary.new}
@@ -100,12 +108,3 @@ def _tell(summary: Summary, as_json: bool, where: Path) -> None:
             f"{summary.explained} of {summary.total} images explained ({summary.new} now) in "
             f"{summary.seconds:.0f} s{right}: {where}"
         )
-
-
-def _names(file: Path) -> list[str]:
-    from interpviz.errors import InputError
-
-    try:
-        return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The class names {file} cannot be read: pass a text file.") from error

@@ -20,7 +20,7 @@ from interpviz.cam.targets import (
     resolve_target,
     score_of,
 )
-from interpviz.cam.targets.categories import as_class_logits
+from interpviz.cam.targets.categories import probabilities
 from interpviz.cam.targets.kinds import OutputTarget
 from interpviz.cam.targets.outputs import is_per_image
 from interpviz.cam.targets.scores import BinaryScore, ClassScore
@@ -155,8 +155,7 @@ class Scorer:
         target = self._target
         if isinstance(target, ClassScore) and self._as_probability:
             # A single logit is that of a yes or no.
-            columns = as_class_logits(output.float())
-            output = columns.softmax(1) if columns.shape[1] > 1 else columns.sigmoid()
+            output = probabilities(output)
         score = score_of(target, output, len(self.images)).float()
         sided = isinstance(target, BinaryScore) and self._as_probability
         return score.sigmoid() if sided else score

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -16,12 +16,15 @@ from PIL import Image
 
 from interpviz.errors import InputError
 from interpviz.report.data import DataWriter, Totals, write_script
+from interpviz.report.engines import check_engine
 from interpviz.report.explain import Explainer
 from interpviz.report.labels import class_of_label
+from interpviz.report.ledger import Outcome, Watch
+from interpviz.report.mirror import at_any_address
 from interpviz.report.options import FORMAT, OptionNames, Options
-from interpviz.report.pipeline import Outcome, Pipeline, Watch
+from interpviz.report.pipeline import Pipeline, cores
 from interpviz.report.places import check_place, writable
-from interpviz.report.prepare import Preparer
+from interpviz.report.prepare import MakePreparer, Preparer
 from interpviz.report.progress import shown
 from interpviz.report.site import check_renderer, write_site
 from interpviz.report.sources import Source, find_source
@@ -42,7 +45,7 @@ class Summary:
     """What a run came to.
 
     Attributes:
-        out: The folder of the report.
+        out: The folder of the report, or its address.
         total: How many images there are.
         explained: How many have a result, from this run or an earlier one.
         new: How many were explained in this run.
@@ -52,7 +55,7 @@ class Summary:
         seconds: How long the run took.
     """
 
-    out: Path
+    out: Path | str
     total: int
     explained: int
     new: int
@@ -67,6 +70,7 @@ class Summary:
         return self.right / self.labelled if self.labelled else None
 
 
+@at_any_address
 def build(  # noqa: PLR0913
     model: Any,
     dataset: Any,
@@ -79,6 +83,7 @@ def build(  # noqa: PLR0913
     device: torch.device | str | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
+    engine: str = "local",
     progress: bool | Watch = False,
     command: str | None = None,
     site: bool = True,
@@ -94,10 +99,12 @@ def build(  # noqa: PLR0913
         model: What a command line can say (`"efficientnet_lite0"`, `"timm:resnet18"`,
             `"package.module:function"`); an `nn.Module`; a pair of one and its preprocessing; or
             what `load_model` returns.
-        dataset: A folder of images, whose own folders name the classes where there are several; a
+        dataset: A folder of images, whose own folders name the classes where there are several, or
+            its address as fsspec takes it, such as `"s3://bucket/photos"`; a
             PyTorch `Dataset` of images or of pairs of image and class, without a transform that
             normalises; or a Hugging Face dataset with a column of images.
-        out: The folder to write to, a new or empty one. One that holds a report is continued.
+        out: The folder to write to, a new or empty one, or its address as fsspec takes it. One that
+            holds a report is continued.
         checkpoint: A state dict for a model given by name.
         masks: A folder with masks of the objects, of the same paths as the images.
         categories: Class names in the order of the outputs, in the place of the model's own.
@@ -107,7 +114,11 @@ def build(  # noqa: PLR0913
             was passed itself the one it is on.
         batch_size: How many images the model sees at once; by default 16 on a CPU and 64 elsewhere.
             It is halved where memory runs out.
-        workers: How many threads read and decode; by default one a core.
+        workers: How many threads read and decode; by default one a core. With Ray, how many actors
+            hold the model; by default one a GPU, or one for every two processors.
+        engine: `"local"` for this machine, or `"ray"` for a Ray cluster, which needs the `ray`
+            extra: the one that this process is connected to, else the one that `RAY_ADDRESS`
+            names, else one that is started on this machine.
         progress: Whether to show a bar with rate and time left, which needs rich; or a function
             that is told after each batch how far the run is.
         command: What the user typed, for the report.
@@ -128,16 +139,21 @@ def build(  # noqa: PLR0913
     started = time.monotonic()
     if site:
         check_renderer()
+    check_engine(engine)
     chosen = Options(**options)
     folder = Path(out).expanduser()
     check_place(folder, dataset)
-    loaded = _loaded(model, checkpoint, device, categories, preprocess)
+    where = device if engine == "local" else _driver_device(model)
+    loaded = _loaded(model, checkpoint, where, categories, preprocess)
     source = find_source(dataset)
     run = _Run(loaded, source, chosen, None if masks is None else Path(masks).expanduser())
     run.check(batch_size, workers)
-    with opened(folder) as store, writable(folder):
+    with writable(folder), opened(folder) as store:
         with shown(len(source)) if progress is True else nullcontext(progress or _silent) as watch:
-            outcome, new = run.stream(store, batch_size, workers, watch)
+            if engine == "ray":
+                outcome, new = run.stream_on_ray(store, batch_size, workers, device, watch)
+            else:
+                outcome, new = run.stream(store, batch_size, workers, watch)
         totals = run.write(store, outcome, command)
         if site:
             write_site(folder)
@@ -153,15 +169,13 @@ def build(  # noqa: PLR0913
     )
 
 
-def cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _silent(_counts: object) -> None:
     pass
+
+
+def _driver_device(model: Any) -> str | None:
+    # Actors put the model on their devices; a network of the user's stays where it is.
+    return "cpu" if isinstance(model, str) else None
 
 
 def _loaded(
@@ -226,17 +240,8 @@ class _Run:
     ) -> tuple[Outcome, int]:
         from interpviz.device import placement
 
-        prepare = Preparer(
-            self.source,
-            store,
-            self.transform,
-            digest=self.options.digest(
-                self.model_digest, described(self.transform), _name_of_layer(self.loaded)
-            ),
-            classes=dict(zip(self.source.labels, self.label_class, strict=True)),
-            quality=self.options.quality,
-            masks=self.masks,
-        )
+        make = self._preparer()
+        prepare = make(self.source, store)
         usual = 16 if placement(self.loaded.model)[0].type == "cpu" else 64
         pipeline = Pipeline(
             store,
@@ -249,6 +254,39 @@ class _Run:
         outcome = pipeline.run(len(self.source))
         self._add_labels(outcome, prepare)
         return outcome, pipeline.counts.explained
+
+    def stream_on_ray(
+        self,
+        store: Store,
+        batch_size: int | None,
+        workers: int | None,
+        device: torch.device | str | None,
+        watch: Watch,
+    ) -> tuple[Outcome, int]:
+        from interpviz.report.ray_engine import on_ray
+
+        make = self._preparer()
+        outcome, explained = on_ray(
+            *(store, self.source, make, self.loaded, self.options),
+            batch_size=batch_size,
+            workers=workers,
+            device=None if device is None else str(device),
+            watch=watch,
+        )
+        self._add_labels(outcome, make(self.source, store))
+        return outcome, explained
+
+    def _preparer(self) -> MakePreparer:
+        return partial(
+            Preparer,
+            transform=self.transform,
+            digest=self.options.digest(
+                self.model_digest, described(self.transform), _name_of_layer(self.loaded)
+            ),
+            classes=dict(zip(self.source.labels, self.label_class, strict=True)),
+            quality=self.options.quality,
+            masks=self.masks,
+        )
 
     def _add_labels(self, outcome: Outcome, prepare: Preparer) -> None:
         # Datasets without class names have numbers as labels, known only when all was read.
@@ -280,12 +318,13 @@ class _Run:
             "categories": self.loaded.categories,
             "classes": self.classes,
             "methods": [{"name": name, "of_class": of_class} for name, of_class in methods],
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": {"python": platform.python_version(), **versions()},
             "command": command,
         }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of what makes a report, by package."""
     found = {}
     for name in _VERSIONS:
         try:

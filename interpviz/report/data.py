@@ -28,9 +28,9 @@ order, each with a map for each of `classes`, or one where `of_class` is false),
 browser enlarges a map to the view bilinearly, with pixel centres at half steps, as a canvas does.
 
 `data/summary.js`: `interpvizReport("summary", {...})`: `explained`, `failed`, `labelled`, `right`,
-`histogram` (of confidence, 20 bins over [0, 1]), `confusion` (`[[label, predicted, count], ...]`,
-`label` into `labels`, most frequent first), `averages` (`{class: {count, grid, map}}`: the mean
-first map of the images predicted as that class, each divided by its own maximum, as base64 uint8).
+`confusion` (`[[label, predicted, count], ...]`, `label` into `labels`, most frequent first),
+`averages` (`{class: {count, grid, map}}`: the mean first map of the images predicted as that class,
+each divided by its own maximum, as base64 uint8).
 """
 
 from __future__ import annotations
@@ -47,13 +47,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpviz.report.files import remove_parts, write_whole
-from interpviz.report.pipeline import Outcome
+from interpviz.report.ledger import Outcome
 from interpviz.report.sources import Source
 from interpviz.report.store import Store
 
 SHARD = 1000
 _NONE = 65535
-_BINS = 20
 _UNIT = ("confidence", "label_p", "spread", "outside")
 
 
@@ -72,7 +71,6 @@ class Totals:
     failures: list[tuple[str, str]] = field(default_factory=list)
     labelled: int = 0
     right: int = 0
-    histogram: list[int] = field(default_factory=lambda: [0] * _BINS)
     confusion: Counter[tuple[int, int]] = field(default_factory=Counter)
     sums: dict[int, tuple[int, NDArray[np.float64]]] = field(default_factory=dict)
 
@@ -166,7 +164,6 @@ class DataWriter:
                 self._unit[name][index] = round(min(max(value, 0.0), 1.0) * (_NONE - 1))
         totals, label = self._totals, int(self._whole["label"][index])
         totals.explained += 1
-        totals.histogram[min(int(confidence * _BINS), _BINS - 1)] += 1
         if label >= 0:
             totals.confusion[label, predicted] += 1
             totals.labelled += self._label_class[label] >= 0
@@ -209,7 +206,6 @@ class DataWriter:
             "failed": len(totals.failures),
             "labelled": totals.labelled,
             "right": totals.right,
-            "histogram": totals.histogram,
             "confusion": [[label, predicted, count] for (label, predicted), count in ranked],
             "averages": averages,
         }

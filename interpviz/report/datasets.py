@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,16 @@ class DatasetSource:
             )
         if not len(dataset):
             raise InputError("The dataset is empty: pass one with images.")
+        if isinstance(dataset, Mapping):
+            raise InputError(
+                f"This is a dict of datasets: pass one of them, such as that of "
+                f"{next(iter(dataset))!r}."
+            )
         return DatasetSource(dataset, _class_names(dataset))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A lock stays in its process.
+        return DatasetSource, (self.dataset, self.labels)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -74,7 +84,7 @@ class DatasetSource:
         except Exception as error:  # a dataset may fail in any way, and the others go on
             raise UndecodableError(f"the dataset raised {type(error).__name__}: {error}") from None
         try:
-            image, label = _parts(row)
+            image, label = _parts(row, _features(self.dataset))
             name = self._name_of(label)
             if isinstance(image, bytes):
                 return Content(hashlib.sha256(image).hexdigest(), lambda: decode(image), name)
@@ -98,19 +108,36 @@ class DatasetSource:
 
 def _class_names(dataset: Any) -> list[str]:
     names = getattr(dataset, "classes", None)
-    features = getattr(dataset, "features", None)
-    if names is None and isinstance(features, Mapping):
-        key = next((key for key in _LABEL_KEYS if key in features), None)
-        names = getattr(features[key], "names", None) if key else None
+    features = _features(dataset)
+    key = _column(features, _LABEL_KEYS, features, "ClassLabel")
+    if names is None and key is not None:
+        names = getattr(features[key], "names", None)
     return [str(name) for name in names] if isinstance(names, Sequence) else []
 
 
-def _parts(row: Any) -> tuple[Any, Any]:
+def _features(dataset: Any) -> Mapping[str, Any]:
+    features = getattr(dataset, "features", None)
+    return features if isinstance(features, Mapping) else {}
+
+
+def _column(
+    row: Mapping[str, Any], usual: Sequence[str], features: Mapping[str, Any], kind: str
+) -> str | None:
+    """The column of a usual name, else one of a kind of feature of Hugging Face."""
+    named = (key for key in usual if key in row)
+    typed = (key for key in row if type(features.get(key)).__name__ == kind)
+    return next(chain(named, typed), None)
+
+
+def _parts(row: Any, features: Mapping[str, Any]) -> tuple[Any, Any]:
     if isinstance(row, Mapping):
-        key = next((key for key in _IMAGE_KEYS if key in row), None)
+        key = _column(row, _IMAGE_KEYS, features, "Image")
         if key is None:
             raise UndecodableError(f"no image among the columns {', '.join(map(str, row))}")
-        return _unpacked(row[key]), next((row[k] for k in _LABEL_KEYS if k in row), None)
+        if row[key] is None:
+            raise UndecodableError("the dataset has no image here")
+        label = _column(row, _LABEL_KEYS, features, "ClassLabel")
+        return _unpacked(row[key]), None if label is None else row[label]
     if isinstance(row, tuple | list) and row:
         return _unpacked(row[0]), row[1] if len(row) > 1 else None
     return _unpacked(row), None

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from interpviz.errors import InputError
+from interpviz.zoo.orientation import turned
 
 # Formats that Pillow decodes by itself: no PostScript, which starts a program, and no fonts.
 FORMATS = (
@@ -21,16 +22,6 @@ MOST_PIXELS = 100_000_000
 MOST_BYTES = 1 << 29
 THINNEST = 64
 _LARGE = 16_000_000
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class UndecodableError(InputError):
@@ -103,23 +94,13 @@ def upright(opened: Image.Image) -> tuple[Image.Image, list[str]]:
         opened.seek(0)
         notes.append(f"first of {frames} frames")
     rgb = _to_rgb(opened, notes)
-    # What was turned here must not be turned again by who reads the picture.
-    rgb.info = {}
-    turn = _turn(opened)
-    if turn is None:
-        return rgb, notes
-    return rgb.transpose(turn), [*notes, "turned as its EXIF says"]
-
-
-def _turn(opened: Image.Image) -> Image.Transpose | None:
-    try:
-        return _TURNS.get(opened.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block says nothing of the picture
-        return None
+    picture = turned(rgb, opened)
+    if picture is not rgb:
+        notes.append("turned as its EXIF says")
+    return picture, notes
 
 
 def _to_rgb(opened: Image.Image, notes: list[str]) -> Image.Image:
-    # TIFF is turned while it is loaded, and then says so.
     opened.load()
     mode = opened.mode
     if mode[0] in "IF":

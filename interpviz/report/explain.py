@@ -17,6 +17,7 @@ from interpviz.cam.batches import BatchMaps, batch_class_maps, reduced
 from interpviz.cam.engine.hooks import explained
 from interpviz.cam.engine.inputs import follow_model
 from interpviz.cam.registry import get_method
+from interpviz.cam.targets.categories import probabilities
 from interpviz.cam.targets.outputs import find_logits
 from interpviz.errors import InputError
 from interpviz.metrics.localisation import share_inside
@@ -153,11 +154,9 @@ def _check_finite(logits: Tensor) -> None:
 
 
 def _predictions(logits: Tensor, labels: Sequence[int]) -> list[dict[str, Any]]:
-    if logits.shape[1] == 1:
-        second = logits.sigmoid()
-        shares = torch.cat([1 - second, second], 1)
-    else:
-        shares = logits.softmax(1)
+    shares = probabilities(logits)
+    if shares.shape[1] == 1:
+        shares = torch.cat([1 - shares, shares], 1)
     values, indices = shares.topk(min(_NAMED, shares.shape[1]))
     records = []
     for row, own, classes, label in zip(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interpviz.errors import InputError, InterpvizError
+from interpviz.report.addresses import local_path
 from interpviz.report.files import HOME
 from interpviz.report.sources import Folder
 
@@ -23,8 +24,9 @@ def check_place(out: Path, dataset: Any) -> None:
         InputError: It holds other files and no report, or the images lie where pictures are kept.
     """
     given = dataset.root if isinstance(dataset, Folder) else dataset
-    if isinstance(given, str | Path):
-        images, whole = Path(given).expanduser().resolve(), out.resolve()
+    folder = local_path(given) if isinstance(given, str | Path) else None
+    if folder is not None:
+        images, whole = folder.resolve(), out.resolve()
         if images == whole or images.is_relative_to(whole / "images"):
             raise InputError(
                 f"The report in {out} would lie among the images in {given}: choose a folder of "

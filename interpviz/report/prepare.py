@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +21,36 @@ from interpviz.report.decode import UndecodableError, decode
 from interpviz.report.files import file_stamp, read_file
 from interpviz.report.items import Content, Item
 from interpviz.report.sources import Source
-from interpviz.report.store import Seen, Store
+from interpviz.report.store import Seen
 from interpviz.zoo.transform_kinds import Transform
 
 _LOSSLESS = (".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
 
 
+@contextmanager
+def quiet_decoding() -> Iterator[None]:
+    """Without Pillow's warnings: large pictures are told from too large ones by `decode`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
+
+
 class _PassingError(UndecodableError):
     """A reason that may be gone in another run, so it is not remembered."""
+
+
+class Memory(Protocol):
+    """What was done before, and where pictures go: the store, or what a worker has of it."""
+
+    def seen(self, identity: str) -> Seen | None:
+        """What an image was when it was last read."""
+
+    def has(self, key: str) -> bool:
+        """Whether the result of a content is there, with its picture."""
+
+    def put_picture(self, key: str, data: bytes) -> None:
+        """Keep a picture."""
 
 
 @dataclass
@@ -61,7 +85,7 @@ class Preparer:
 
     Args:
         source: The images.
-        store: What was done before.
+        memory: What was done before, and where pictures go.
         transform: How a picture is brought into the model.
         digest: A digest of the model and the options.
         classes: The class that each label means, or -1.
@@ -73,16 +97,16 @@ class Preparer:
     def __init__(
         self,
         source: Source,
-        store: Store,
-        transform: Transform,
+        memory: Memory,
         *,
+        transform: Transform,
         digest: str,
         classes: dict[str, int],
         quality: int,
         masks: Path | None = None,
     ) -> None:
         self._source = source
-        self._store = store
+        self._memory = memory
         self._transform = transform
         self._digest = digest
         self._classes = classes
@@ -121,24 +145,39 @@ class Preparer:
             done.key, done.reason = None, "too large for the memory"
         return done
 
+    def known(self, index: int) -> Prepared | None:
+        """An image whose result is there, as far as can be told without reading it.
+
+        Args:
+            index: Its place in the source.
+        """
+        item = self._source.item(index)
+        done = Prepared(index, item.id, item.label)
+        stamp = self._stamp(index, self._mask_path(item))
+        return done if self._is_known(item, stamp, done) else None
+
+    def _is_known(self, item: Item, stamp: str | None, done: Prepared) -> bool:
+        seen = self._memory.seen(item.id)
+        if seen is None or seen.stamp != stamp:
+            return False
+        done.label = item.label or seen.label
+        done.key = self._key(seen.digest, done.label)
+        return self._memory.has(done.key)
+
     def _prepare(self, item: Item, done: Prepared) -> None:
         mask = self._mask_path(item)
         stamp = self._stamp(done.index, mask)
-        seen = self._store.seen(item.id)
-        if seen is not None and seen.stamp == stamp:
-            done.label = item.label or seen.label
-            done.key = self._key(seen.digest, done.label)
-            if self._store.has(done.key):
-                return
+        if self._is_known(item, stamp, done):
+            return
         content = self._source.read(done.index)
         drawn = None if mask is None else read_file(mask)
         done.label = item.label or content.label
         digest = content.digest if drawn is None else content.digest + _sha256(drawn)
         done.key = self._key(digest, done.label)
-        if stamp is not None and seen != Seen(stamp, digest, done.label):
+        if stamp is not None and self._memory.seen(item.id) != Seen(stamp, digest, done.label):
             line = {"id": item.id, "stamp": stamp, "digest": digest, "label": done.label}
             done.lines.append(line)
-        if not self._store.has(done.key):
+        if not self._memory.has(done.key):
             self._decode(content, drawn, done)
 
     def _decode(self, content: Content, drawn: bytes | None, done: Prepared) -> None:
@@ -148,7 +187,7 @@ class Preparer:
         if drawn is not None:
             done.mask = self._mask(drawn, picture.size)
         encoded = self._encoded(view)
-        self._store.put_picture(str(done.key), encoded)
+        self._memory.put_picture(str(done.key), encoded)
         done.tensor = tensor
         done.facts = {"size": size, "view": list(view.size), "picture": len(encoded)}
         if notes:
@@ -195,6 +234,10 @@ class Preparer:
             return None
         path = self._masks / PurePosixPath(item.id)
         return next((p for p in _candidates(path) if p.is_file()), None)
+
+
+MakePreparer = Callable[[Source, Memory], Preparer]
+"""Makes a preparer of some images, for a process that knows of some results."""
 
 
 def _decoded(content: Content) -> tuple[Image.Image, list[str]]:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from interpviz.errors import InputError
-from interpviz.report.pipeline import Counts, Watch
+from interpviz.report.ledger import Counts, Watch
 
 
 @contextmanager
-def shown(total: int) -> Iterator[Watch]:
+def shown(total: int | None = None) -> Iterator[Watch]:
     """Show a bar on standard error while images come through.
 
     Args:
-        total: How many there are.
+        total: How many there are; None where only the run knows.
 
     Raises:
         InputError: rich is not installed.
@@ -43,6 +43,6 @@ def shown(total: int) -> Iterator[Watch]:
             failed = f", {counts.failed} failed" if counts.failed else ""
             fresh = counts.explained / max(time.monotonic() - started, 1e-9)
             rate = f"{fresh:.1f} images/s{failed}"
-            bar.update(task, completed=counts.done, rate=rate)
+            bar.update(task, total=counts.total, completed=counts.done, rate=rate)
 
         yield watch

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from PIL import Image
-
 from interpviz.errors import InputError
+from interpviz.report.addresses import local_path
 from interpviz.report.datasets import DatasetSource
 from interpviz.report.decode import decode
 from interpviz.report.files import HOME, file_stamp, read_file
-from interpviz.report.items import Content, Item
-
-_UNREAD = (".heic", ".heif", ".svg", ".psd", ".eps", ".cr2", ".nef", ".dng", ".arw", ".jxl")
+from interpviz.report.items import Content, Item, is_image_name, label_of, labels_of
+from interpviz.report.remote import scan_remote
 
 
 class Source(Protocol):
@@ -66,9 +64,8 @@ class Folder:
 
     def item(self, index: int) -> Item:
         """Its path, and the folder's name as its label."""
-        path = PurePosixPath(self.paths[index])
-        label = path.parent.name if self.labels and path.parent.name in self.labels else None
-        return Item(str(path), label)
+        path = self.paths[index]
+        return Item(path, label_of(path, self.labels))
 
     def stamp(self, index: int) -> str | None:
         """Size and times of change of the file."""
@@ -78,6 +75,10 @@ class Folder:
         """The bytes of the file."""
         data = read_file(self.root / self.paths[index])
         return Content(hashlib.sha256(data).hexdigest(), lambda: decode(data))
+
+    def part(self, indices: Iterable[int]) -> Folder:
+        """Some of the images, with the same labels."""
+        return replace(self, paths=tuple(self.paths[index] for index in indices))
 
 
 def scan_folder(folder: str | Path) -> Folder:
@@ -95,7 +96,6 @@ def scan_folder(folder: str | Path) -> Folder:
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise InputError(f"There is no folder {root}: pass one that holds images.")
-    suffixes = {*Image.registered_extensions(), *_UNREAD}
     paths, others = [], 0
     seen: set[tuple[int, int]] = set()
     for where, folders, files in os.walk(root, followlinks=True):
@@ -109,7 +109,7 @@ def scan_folder(folder: str | Path) -> Folder:
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
-            if Path(name).suffix.lower() in suffixes and not name.startswith("."):
+            if is_image_name(name):
                 paths.append((Path(where) / name).relative_to(root).as_posix())
             else:
                 others += 1
@@ -117,22 +117,22 @@ def scan_folder(folder: str | Path) -> Folder:
         raise InputError(f"There are no images below {root}: pass a folder that holds some.")
     paths.sort()
     parents = {PurePosixPath(path).parent for path in paths}
-    named = {str(p.name) for p in parents if p != PurePosixPath()}
-    return Folder(root, tuple(paths), sorted(named) if len(named) > 1 else [], others)
+    return Folder(root, tuple(paths), labels_of(parents), others)
 
 
 def find_source(dataset: Any) -> Source:
     """What a user passes as images.
 
     Args:
-        dataset: A folder; a PyTorch `Dataset` of images, or of pairs of image and class; or a
-            Hugging Face dataset with a column of images.
+        dataset: A folder, or its address as fsspec takes it; a PyTorch `Dataset` of images, or of
+            pairs of image and class; or a Hugging Face dataset with a column of images.
 
     Raises:
         InputError: It is something else, or empty.
     """
     if isinstance(dataset, str | Path):
-        return scan_folder(dataset)
+        folder = local_path(dataset)
+        return scan_remote(str(dataset)) if folder is None else scan_folder(folder)
     if hasattr(dataset, "item") and hasattr(dataset, "stamp") and hasattr(dataset, "read"):
         return dataset  # type: ignore[no-any-return]
     return DatasetSource.of(dataset)

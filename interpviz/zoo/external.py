@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,9 @@ def find_model(
         device: Where to put it; None means the fastest device of this machine.
 
     Returns:
-        The network in eval mode with what belongs to it.
+        The network in eval mode with what belongs to it. Names of ImageNet's classes belong to the
+        library's own weights: with a checkpoint, classes have none but those of a function or a
+        folder.
 
     Raises:
         AssetError: There is no such model, or its weights cannot be had or do not fit.
@@ -56,11 +59,13 @@ def find_model(
             found = _without_checkpoint(spec, kind, name, weights)
             if state is not None:
                 load_checkpoint(found.model, state, str(checkpoint))
-    if checkpoint is not None:
-        found.about = f"Weights: {type(found.model).__name__}, from {Path(checkpoint).name}"
-    found.name = spec
     place(found.model.eval(), best_device() if device is None else device)
-    return found
+    if checkpoint is None:
+        return replace(found, name=spec)
+    about = f"Weights: {type(found.model).__name__}, from {Path(checkpoint).name}"
+    # The names of a function's own network stay; those of the zoo belong to the zoo's weights.
+    names = found.categories if name else []
+    return replace(found, name=spec, about=about, categories=names)
 
 
 def _without_checkpoint(spec: str, kind: str, name: str, weights: str) -> Loaded:

@@ -13,10 +13,11 @@ from interpviz.errors import AssetError
 from interpviz.zoo.assets import Asset, get_asset
 from interpviz.zoo.converted import converted_folder
 from interpviz.zoo.extras import require
-from interpviz.zoo.loaded import ZooModel, put_weights, read_state
+from interpviz.zoo.loaded import ZooModel, put_weights
 from interpviz.zoo.onnx_weights import Array, Graph, read_onnx
 from interpviz.zoo.preprocess import Preprocess
 from interpviz.zoo.provenance import Provenance
+from interpviz.zoo.weight_files import read_state
 
 if TYPE_CHECKING:
     import torch

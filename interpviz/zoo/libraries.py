@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ from interpviz.zoo.vision import imagenet_categories
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 
 _CLOSE = 0.02
@@ -48,15 +47,16 @@ def from_torchvision(name: str, state: State) -> Loaded:
             "torchvision.models.list_models() lists all."
         )
     weights = models.get_model_weights(name).DEFAULT
-    names: list[str] = list(weights.meta.get("categories", []))
+    names: list[str] = []
     if state is None:
         model = _fetched(partial(models.get_model, name, weights=weights), f"torchvision:{name}")
+        names = list(weights.meta.get("categories", []))
     else:
         model = with_classes(partial(models.get_model, name, weights=None), state, "num_classes")
         load_checkpoint(model, state, f"of torchvision:{name}")
     about = f"Weights: {name}, from torchvision, {weights}"
     transform = _of_torchvision(weights.transforms())
-    return Loaded("", model, transform, _fitting(names, model), about=about)
+    return Loaded("", model, transform, names, about=about)
 
 
 def _of_torchvision(preset: Any) -> Transform:
@@ -90,7 +90,8 @@ def from_timm(name: str, state: State) -> Loaded:
     else:
         model = with_classes(partial(timm.create_model, name), state, "num_classes")
         load_checkpoint(model, state, f"of timm:{name}")
-    names = imagenet_categories() if model.num_classes == 1000 else []
+    # Another network of as many classes may well have been trained on others.
+    names = imagenet_categories() if state is None and model.num_classes == 1000 else []
     return Loaded("", model, timm_transform(model), names, about=f"Weights: {name}, from timm")
 
 
@@ -187,8 +188,3 @@ def _fetched(load: Callable[[], Any], spec: str) -> Any:
             f"{spec} cannot be loaded ({reason[:160]}): connect to its hub, or pass a checkpoint "
             "of your own with --weights."
         ) from error
-
-
-def _fitting(names: Sequence[str], model: nn.Module) -> list[str]:
-    matrices = [p for p in model.parameters() if p.ndim == 2]
-    return list(names) if matrices and len(matrices[-1]) == len(names) else []

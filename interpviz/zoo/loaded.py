@@ -109,28 +109,3 @@ def put_weights(
             "is not what you meant, or install the versions that interpviz asks for."
         ) from error
     return model
-
-
-def read_state(path: Any) -> dict[str, torch.Tensor]:
-    """Read a weight file without running any code of it.
-
-    Args:
-        path: A `.safetensors` file, or a pickled one, of which only tensors are read.
-
-    Raises:
-        AssetError: If it is damaged or holds anything else than weights.
-    """
-    torch = require("torch")
-    try:
-        if path.suffix == ".safetensors":
-            state = require("safetensors.torch").load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(state)
-    except AssetError:
-        raise
-    except Exception as error:  # each format has its own errors for a damaged file
-        raise AssetError(
-            f"{path} is damaged or holds more than weights, so it was not loaded: delete it, and "
-            "it will be fetched again."
-        ) from error

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from interpviz.errors import InputError
+from interpviz.zoo.orientation import turned
 
 if TYPE_CHECKING:
     import torch
@@ -113,7 +114,7 @@ def _upright(image: Image.Image) -> Image.Image:
             f"The picture has the mode {image.mode}, more than 8 bits a channel: scale it to 8 "
             "bits first, for instance with NumPy."
         )
-    return ImageOps.exif_transpose(image).convert("RGB")
+    return turned(image.convert("RGB"), image)
 
 
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:

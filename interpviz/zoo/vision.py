@@ -10,9 +10,10 @@ from PIL import Image
 from interpviz.zoo.assets import Asset, file_sha256, get_asset
 from interpviz.zoo.extras import require
 from interpviz.zoo.hub import hash_in_name, hub_folder, torch_checkpoint
-from interpviz.zoo.loaded import ZooModel, put_weights, read_state
+from interpviz.zoo.loaded import ZooModel, put_weights
 from interpviz.zoo.preprocess import Preprocess
 from interpviz.zoo.provenance import Provenance
+from interpviz.zoo.weight_files import read_state
 
 if TYPE_CHECKING:
     from torch import nn

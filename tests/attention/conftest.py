@@ -37,10 +37,26 @@ def vit() -> Any:
     return tf.ViTModel(tf.ViTConfig(**SIZES, image_size=32, patch_size=8)).eval()
 
 
-def decoder(kind: str, **kwargs: Any) -> Any:
+def decoder(kind: str, cls: str = "Model", **kwargs: Any) -> Any:
     torch.manual_seed(0)
     config = getattr(tf, f"{kind}Config")(**TEXT, num_key_value_heads=2, **kwargs)
-    return getattr(tf, f"{kind}Model")(config).eval()
+    return getattr(tf, f"{kind}{cls}")(config).eval()
+
+
+def bart(cls: Any = tf.BartModel, **kwargs: Any) -> Any:
+    torch.manual_seed(0)
+    config = tf.BartConfig(
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        vocab_size=100,
+        **kwargs,
+    )
+    return cls(config).eval()
 
 
 def t5() -> Any:
@@ -75,6 +91,11 @@ def text_inputs(padded: bool = True) -> dict[str, torch.Tensor]:
     if padded:
         mask[1, 7:] = 0
     return {"input_ids": torch.randint(5, 99, (2, 9)), "attention_mask": mask}
+
+
+def left_padded() -> dict[str, torch.Tensor]:
+    inputs = text_inputs()
+    return {**inputs, "attention_mask": inputs["attention_mask"].flip(1)}
 
 
 def image_inputs() -> dict[str, torch.Tensor]:
@@ -117,10 +138,12 @@ def tiny() -> SimpleNamespace:
         gpt2=gpt2,
         vit=vit,
         decoder=decoder,
+        bart=bart,
         t5=t5,
         albert=albert,
         falcon=falcon,
         text_inputs=text_inputs,
+        left_padded=left_padded,
         image_inputs=image_inputs,
         Encoder=Encoder,
         hook_count=hook_count,

@@ -21,21 +21,6 @@ from interpviz.attention.kernels import FUSED_MASKS
 from interpviz.errors import AttentionError, InputError, LayerError
 
 
-def bart():
-    torch.manual_seed(0)
-    config = tf.BartConfig(
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        vocab_size=100,
-    )
-    return tf.BartModel(config).eval()
-
-
 def sharp(model):
     """The model with larger weights, so that a soft cap or a window changes what it looks at."""
     for parameter in model.parameters():
@@ -54,33 +39,28 @@ def with_sinks(t):
     )
 
 
-def left(t):
-    inputs = t.text_inputs()
-    return {**inputs, "attention_mask": inputs["attention_mask"].flip(1)}
-
-
 def both_sides(inputs):
     return {**inputs, "decoder_input_ids": inputs["input_ids"][:, :5]}
 
 
 MODELS = {
     "bert": lambda t: (t.bert(), t.text_inputs()),
-    "bert, left": lambda t: (t.bert(), left(t)),
+    "bert, left": lambda t: (t.bert(), t.left_padded()),
     "gpt2": lambda t: (t.gpt2(), t.text_inputs()),
-    "gpt2, left": lambda t: (t.gpt2(), left(t)),
+    "gpt2, left": lambda t: (t.gpt2(), t.left_padded()),
     "llama": lambda t: (t.decoder("Llama"), t.text_inputs()),
-    "llama, left": lambda t: (t.decoder("Llama"), left(t)),
+    "llama, left": lambda t: (t.decoder("Llama"), t.left_padded()),
     "qwen3": lambda t: (t.decoder("Qwen3", head_dim=8), t.text_inputs()),
     "gemma2": lambda t: (soft_capped(t, 0.5), t.text_inputs(padded=False)),
-    "gemma2, left": lambda t: (soft_capped(t, 0.5), left(t)),
+    "gemma2, left": lambda t: (soft_capped(t, 0.5), t.left_padded()),
     "mistral": lambda t: (t.decoder("Mistral", sliding_window=3), t.text_inputs(padded=False)),
-    "mistral, left": lambda t: (t.decoder("Mistral", sliding_window=3), left(t)),
+    "mistral, left": lambda t: (t.decoder("Mistral", sliding_window=3), t.left_padded()),
     "gptoss": lambda t: (with_sinks(t), t.text_inputs()),
-    "gptoss, left": lambda t: (with_sinks(t), left(t)),
+    "gptoss, left": lambda t: (with_sinks(t), t.left_padded()),
     "vit": lambda t: (t.vit(), t.image_inputs()),
     "t5": lambda t: (t.t5(), both_sides(t.text_inputs())),
-    "bart": lambda t: (bart(), both_sides(t.text_inputs())),
-    "bart, left": lambda t: (bart(), both_sides(left(t))),
+    "bart": lambda t: (t.bart(), both_sides(t.text_inputs())),
+    "bart, left": lambda t: (t.bart(), both_sides(t.left_padded())),
     "falcon": lambda t: (t.falcon(), t.text_inputs()),
 }
 

@@ -11,38 +11,13 @@ from interpviz.errors import AttentionError, InputError
 NEW = {"max_new_tokens": 6, "min_new_tokens": 6, "do_sample": False, "pad_token_id": 0}
 
 
-def writer(kind, tiny, **kwargs):
-    torch.manual_seed(0)
-    sizes = {**SIZES, "num_key_value_heads": 2}
-    if kind == "GPT2":
-        return tiny.gpt2()
-    config = getattr(tf, f"{kind}Config")(**sizes, **kwargs)
-    return getattr(tf, f"{kind}ForCausalLM")(config).eval()
-
-
 FREE = {"do_sample": False, "pad_token_id": 0, "eos_token_id": None}
-SIZES = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "vocab_size": 100,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
 WRITERS = {
-    "gpt2": lambda t: writer("GPT2", t),
-    "llama": lambda t: writer("Llama", t),
-    "mistral": lambda t: writer("Mistral", t, sliding_window=4),
-    "gemma2": lambda t: writer("Gemma2", t, head_dim=8, sliding_window=4),
+    "gpt2": lambda t: t.gpt2(),
+    "llama": lambda t: t.decoder("Llama", "ForCausalLM"),
+    "mistral": lambda t: t.decoder("Mistral", "ForCausalLM", sliding_window=4),
+    "gemma2": lambda t: t.decoder("Gemma2", "ForCausalLM", head_dim=8, sliding_window=4),
 }
-
-
-def left_padded(tiny):
-    inputs = tiny.text_inputs(padded=False)
-    inputs["attention_mask"][1, :2] = 0
-    return inputs
 
 
 def in_one_pass(model, maps):
@@ -57,7 +32,7 @@ def in_one_pass(model, maps):
 def test_prompt_and_steps_form_one_triangle(kind, cache, tiny):
     model = WRITERS[kind](tiny)
     kernels = tiny.implementations(model)
-    maps = capture_attention(model, left_padded(tiny), generate={**NEW, **cache})
+    maps = capture_attention(model, tiny.left_padded(), generate={**NEW, **cache})
     assert maps.kinds == ("decoder", "decoder")
     assert maps.weights[0].shape == (2, 4, 14, 14)
     expected = in_one_pass(model, maps)
@@ -138,7 +113,7 @@ SAMPLED = {"max_new_tokens": 6, "min_new_tokens": 6, "do_sample": True, "pad_tok
 )
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_what_was_written_and_how_sure_the_model_was(kind, settings, tiny):
-    model, inputs = WRITERS[kind](tiny), left_padded(tiny)
+    model, inputs = WRITERS[kind](tiny), tiny.left_padded()
     maps = capture_attention(model, inputs, tokens=Tokenizer(), generate=settings)
     new, count = maps.generated, 2 * settings.get("num_return_sequences", 1)
     assert maps.prompt_length == new.prompt_length == 9
@@ -151,7 +126,7 @@ def test_what_was_written_and_how_sure_the_model_was(kind, settings, tiny):
 
 
 def test_greedy_writing_is_what_generate_returns(tiny):
-    model, inputs = WRITERS["llama"](tiny), left_padded(tiny)
+    model, inputs = WRITERS["llama"](tiny), tiny.left_padded()
     maps = capture_attention(model, inputs, generate=NEW)
     assert torch.equal(maps.generated.ids, model.generate(**inputs, **NEW)[:, 9:])
 
@@ -248,7 +223,7 @@ def test_a_generate_of_ones_own_may_keep_no_logits(tiny):
 
 
 def test_what_was_written_is_saved_with_the_maps(tiny, tmp_path):
-    model, inputs = WRITERS["gpt2"](tiny), left_padded(tiny)
+    model, inputs = WRITERS["gpt2"](tiny), tiny.left_padded()
     maps = capture_attention(model, inputs, tokens=Tokenizer(), generate=NEW)
     again = AttentionMaps.load(maps.save(tmp_path / "maps"))
     assert again.prompt_length == 9
@@ -275,7 +250,7 @@ def test_the_prompt_is_counted_anew_where_positions_go(tiny):
 
 
 def test_new_tokens_are_named(tiny):
-    model, inputs = WRITERS["llama"](tiny), left_padded(tiny)
+    model, inputs = WRITERS["llama"](tiny), tiny.left_padded()
     maps = capture_attention(model, inputs, tokens=Tokenizer(), generate=NEW)
     assert maps.tokens[0] == [f"t{i}" for i in maps.token_ids[0].tolist()]
     names = [list("abcdefghi"), list("jklmnopqr")]
@@ -286,7 +261,7 @@ def test_new_tokens_are_named(tiny):
 
 
 def test_what_follows_the_end_of_a_text_is_padding(tiny):
-    model, inputs = WRITERS["llama"](tiny), left_padded(tiny)
+    model, inputs = WRITERS["llama"](tiny), tiny.left_padded()
     free = capture_attention(model, inputs, generate=NEW)
     end = int(free.token_ids[0, 10])
     arguments = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 0, "eos_token_id": end}
@@ -354,20 +329,10 @@ def test_more_tokens_than_the_model_has_positions(tiny):
 
 
 def test_a_decoder_may_write_as_much_as_it_has_positions(tiny):
-    torch.manual_seed(0)
-    config = tf.BartConfig(
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        vocab_size=100,
-        max_position_embeddings=10,
-        forced_eos_token_id=None,
+    model = tiny.bart(
+        tf.BartForConditionalGeneration, max_position_embeddings=10, forced_eos_token_id=None
     )
-    model, inputs = tf.BartForConditionalGeneration(config).eval(), tiny.text_inputs()
+    inputs = tiny.text_inputs()
     maps = capture_attention(model, inputs, generate={**FREE, "max_new_tokens": 10})
     assert maps.decoder.token_ids.shape == (2, 10)
     with pytest.raises(InputError, match=r"1 given and 11 new tokens .* max_new_tokens=10 or"):

@@ -24,20 +24,15 @@ def t5_inputs(t):
     }
 
 
-def left(t):
-    inputs = t.text_inputs()
-    return {**inputs, "attention_mask": inputs["attention_mask"].flip(1)}
-
-
 MODELS = {
     "bert": lambda t: (t.bert(), t.text_inputs()),
     "gpt2": lambda t: (t.gpt2(), t.text_inputs()),
     "gpt2, no padding": lambda t: (t.gpt2(), t.text_inputs(False)),
     "llama": lambda t: (t.decoder("Llama"), t.text_inputs()),
-    "llama, left": lambda t: (t.decoder("Llama"), left(t)),
-    "llama, eager": lambda t: (t.decoder("Llama", attn_implementation="eager"), left(t)),
+    "llama, left": lambda t: (t.decoder("Llama"), t.left_padded()),
+    "llama, eager": lambda t: (t.decoder("Llama", attn_implementation="eager"), t.left_padded()),
     "mistral": lambda t: (t.decoder("Mistral", sliding_window=3), t.text_inputs(False)),
-    "mistral, left": lambda t: (t.decoder("Mistral", sliding_window=3), left(t)),
+    "mistral, left": lambda t: (t.decoder("Mistral", sliding_window=3), t.left_padded()),
     "gemma2": lambda t: (t.decoder("Gemma2", head_dim=8, sliding_window=4), t.text_inputs()),
     "gptoss": lambda t: (
         t.decoder("GptOss", head_dim=8, num_local_experts=2, num_experts_per_tok=1),

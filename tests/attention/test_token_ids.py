@@ -16,21 +16,6 @@ def roberta(tiny):
     return tf.RobertaModel(config).eval()
 
 
-def bart(tiny):
-    config = tf.BartConfig(
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        vocab_size=100,
-        max_position_embeddings=8,
-    )
-    return tf.BartModel(config).eval()
-
-
 def opt(tiny):
     config = tf.OPTConfig(
         hidden_size=32,
@@ -48,7 +33,7 @@ EIGHT = {
     "bert": lambda t: t.bert(max_position_embeddings=8),
     "gpt2": lambda t: t.gpt2(n_positions=8),
     "roberta": roberta,
-    "bart": bart,
+    "bart": lambda t: t.bart(max_position_embeddings=8),
     "opt": opt,
 }
 
@@ -68,7 +53,7 @@ def test_a_text_longer_than_the_model_takes(kind, tiny):
 
 
 def test_each_side_of_an_encoder_decoder_has_a_limit(tiny):
-    model, ids = bart(tiny), tiny.text_inputs()["input_ids"]
+    model, ids = tiny.bart(max_position_embeddings=8), tiny.text_inputs()["input_ids"]
     short = ids[:, :3]
     for given in (
         {"input_ids": ids, "decoder_input_ids": short},
@@ -109,7 +94,7 @@ READERS = {
     "bert": lambda t: t.bert(),
     "gpt2": lambda t: t.gpt2(),
     "llama": lambda t: t.decoder("Llama"),
-    "bart": bart,
+    "bart": lambda t: t.bart(max_position_embeddings=8),
     "t5": lambda t: t.t5(),
 }
 

@@ -96,8 +96,7 @@ def test_encoder_decoder_has_three_kinds_and_two_texts(tiny):
 
 def test_a_written_text_has_a_slider_from_its_prompt_on(tiny):
     new = {"max_new_tokens": 4, "min_new_tokens": 4, "do_sample": False, "pad_token_id": 0}
-    inputs = {**tiny.text_inputs(padded=False)}
-    inputs["attention_mask"][1, :2] = 0
+    inputs = tiny.left_padded()
     maps = capture_attention(tiny.gpt2(), inputs, generate=new)
     length = inputs["input_ids"].shape[1]
     assert maps.view(0).steps == length

@@ -108,7 +108,7 @@ def make_up(out: Path, count: int) -> None:
     averages = {
         i: {"count": count // CLASSES, "grid": [7, 7], "map": map_} for i, map_ in maps.items()
     }
-    summary = {"explained": count, "failed": 0, "labelled": count, "right": right, "histogram": []}
+    summary = {"explained": count, "failed": 0, "labelled": count, "right": right}
     write_script(
         data, "summary.js", "summary", {**summary, "confusion": confusion, "averages": averages}
     )

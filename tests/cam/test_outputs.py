@@ -1,6 +1,7 @@
 """Some rows of any output, and the scores of several groups of the same images in one batch."""
 
 import dataclasses
+import math
 from collections import OrderedDict, UserDict, namedtuple
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from interpviz.cam.targets import grouped_scores, resolve_target, score_of
+from interpviz.cam.targets.categories import probabilities
 from interpviz.cam.targets.kinds import OnOutput
 from interpviz.cam.targets.outputs import batch_size, find_logits, rows
 from interpviz.cam.targets.regions import BoxScore, MaskScore
@@ -145,3 +147,13 @@ def test_an_output_without_a_tensor_has_no_rows():
 def test_find_logits_passes_over_a_loss():
     z = torch.zeros(2, 3)
     assert find_logits({"loss": torch.tensor(1.0), "scores": z}) is z
+
+
+def test_probabilities_of_many_logits_and_of_one():
+    logits = torch.tensor([[0.0, 3.0], [2.0, 2.0]])
+    expected = torch.tensor([1 / (1 + math.exp(3)), 0.5])
+    torch.testing.assert_close(probabilities(logits.half())[:, 0], expected)
+    for single in (torch.tensor([3.0, 0.0]), torch.tensor([[3.0], [0.0]])):
+        torch.testing.assert_close(probabilities(single), 1 - expected[:, None])
+    with pytest.raises(TargetError):
+        probabilities(torch.zeros(2, 3, 4))

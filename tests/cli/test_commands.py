@@ -67,6 +67,18 @@ def test_cam_takes_targets_and_a_file(call, net, photo, tmp_path):
     assert out.read_text().startswith("<?xml")
 
 
+def test_cam_takes_class_names(call, net, photo, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("one\ntwo\nthree\n")
+    given = ("cam", photo, "-m", net, "--out", tmp_path / "one.png", "--classes", names)
+    done = call(*given, "-t", "three", "--json")
+    assert [c["name"] for c in json.loads(done.stdout)["figures"][0]["classes"]] == ["three"]
+    names.write_bytes(b"\xff")
+    done = call(*given)
+    assert done.exit_code == 2
+    assert "cannot be read: pass a text file" in done.stderr
+
+
 def test_cam_lists_what_it_cannot_read(call, net, photo, tmp_path):
     broken = photo.with_name("broken.png")
     broken.write_bytes(b"no")

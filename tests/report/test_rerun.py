@@ -1,7 +1,9 @@
 import errno
+import json
 import os
 
 import pytest
+from PIL import Image
 from torchvision.transforms import functional
 
 from interpviz.errors import InputError
@@ -108,6 +110,45 @@ def test_a_preprocessing_of_ones_own_is_known_again_by_its_name(net, photos, tmp
 
     build((model, transforms()), folder, out)
     assert build((model, transforms()), folder, out).new == 0
+
+
+@pytest.mark.parametrize("left", [0, 4096, 12288, 40960])
+def test_a_disk_that_is_full_stops_the_run_and_the_next_goes_on(
+    net, photos, data, small_disk, assert_same, left
+):
+    folder, out = photos(6), small_disk.path / "out"
+    build(net, folder, out, site=False)
+    photos(30)
+    small_disk.fill(left)
+    with pytest.raises(InputError) as raised:
+        build(net, folder, out, batch_size=4, workers=2, site=False)
+    assert str(raised.value) == (
+        f"The report cannot be written to {out} (No space left on device): mend that and run it "
+        "again, and it goes on where it was."
+    )
+    # What the earlier run wrote is whole.
+    earlier = data(out)
+    assert len(earlier.records) == 6
+    for record in earlier.records:
+        Image.open(earlier.picture(record)).load()
+    small_disk.free()
+    summary = build(net, folder, out, site=False)
+    assert (summary.explained, summary.failures) == (30, [])
+    assert summary.new <= 24
+    build(net, folder, small_disk.path / "fresh", site=False)
+    assert_same(data(out), data(small_disk.path / "fresh"))
+
+
+def test_pages_that_a_full_disk_cut_off_are_written_by_the_next_run(net, photos, data, small_disk):
+    folder, out = photos(3), small_disk.path / "out"
+    small_disk.fill(left=100_000)
+    with pytest.raises(InputError, match=r"cannot be written .*No space left on device"):
+        build(net, folder, out)
+    assert len(data(out).records) == 3
+    small_disk.free()
+    assert build(net, folder, out).new == 0
+    sizes = json.loads((out / ".interpviz/shell.json").read_text())["files"]
+    assert {name: (out / name).stat().st_size for name in sizes} == sizes
 
 
 def test_a_full_disk_stops_the_run_and_the_next_goes_on(net, photos, tmp_path, monkeypatch):

@@ -26,6 +26,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class _Packing(_Quiet):
+    # A connection is kept for the next request, as those hosts do.
+    protocol_version = "HTTP/1.1"
+
     def send_head(self) -> Any:
         """Send a file as the hosts of static sites do: text packed with gzip."""
         path = Path(self.translate_path(self.path))

@@ -13,7 +13,7 @@ import signal
 import sys
 
 import pytest
-from tiny_site import EXAMPLE, finish, wait_for
+from tiny_site import EXAMPLE, Tiny, finish, wait_for
 
 ONE, TWO = EXAMPLE.format(name="one"), EXAMPLE.format(name="two")
 FIRST, SECOND = "gallery/shapes/plot_one.py", "gallery/shapes/plot_two.py"
@@ -173,6 +173,26 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tiny, room):
     assert done.returncode == 0, done.stderr
     assert tiny.ran() == ["two"]
     assert "printed by two" in tiny.page("plot_two").read_text()
+
+
+@pytest.mark.parametrize("left", [0, 20_000, 40_000])
+def test_a_disk_that_is_full_is_named_and_leaves_the_pages_as_they_were(built, small_disk, left):
+    shutil.copytree(built.root, small_disk.path / "tiny")
+    tiny = Tiny(small_disk.path / "tiny")
+    before = {path: path.read_bytes() for path in (tiny.root / "site").rglob("*") if path.is_file()}
+    tiny.write(SECOND, TWO + "# changed\n")
+    tiny.log.write_text("room for what ran")
+    small_disk.fill(left)
+    done = tiny.build()
+    assert done.returncode != 0
+    assert "(No space left on device): free some space, then build again" in done.stderr
+    assert "Traceback" not in done.stderr or "plot_two failed" in done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    small_disk.free()
+    done = tiny.build()
+    assert done.returncode == 0, done.stderr
+    assert "printed by two" in tiny.page("plot_two").read_text()
+    assert tiny.stamp()["complete"] is True
 
 
 def test_an_example_over_its_budget_warns_and_fails_only_where_that_is_wanted(tiny):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
@@ -32,8 +28,6 @@ NAMES = (
     "load_model",
     "LayerError",
 )
-SMALL = ("cam", "plot_which_class_is_where")
-"""An example that takes a second or two."""
 ANCHORS = ("no-gradients", "attention-weights-not-captured", "cam-is-all-zeros")
 
 
@@ -91,7 +85,7 @@ def test_every_picture_is_described_and_sized(parsed):
         # A picture beside its title in the same link needs no words of its own.
         if not ((image.get("alt") or "").strip() or "/thumb/" in (image.get("src") or ""))
         or image.get("alt") is None
-        or ("/images/" in (image.get("src") or "") and not image.get("width"))
+        or not (image.get("width") and image.get("height"))
     ]
     assert bad == []
 
@@ -279,35 +273,3 @@ def test_figures_wait_until_they_are_near(parsed):
             first = "_1_light" in image["src"]
             assert image.get("loading") == "lazy" or first, (name, image)
             assert "/thumb/" in image["src"] or image.get("decoding") == "async", (name, image)
-
-
-def test_downloads_are_the_scripts(site, pages):
-    for page in pages:
-        if found := re.match(r"generated/gallery/(\w+)/(\w+)/", page):
-            copy = site / "generated" / "gallery" / found[1] / f"{found[2]}.py"
-            source = ROOT / "gallery" / found[1] / f"{found[2]}.py"
-            assert copy.read_bytes() == source.read_bytes()
-
-
-def test_a_downloaded_script_runs(site, tmp_path):
-    script = site / "generated" / "gallery" / SMALL[0] / f"{SMALL[1]}.py"
-    environment = {**os.environ, "MPLBACKEND": "Agg"}
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Weights" in done.stdout
-
-
-def test_notebooks_install_what_they_need_in_colab(site, pages):
-    for page in pages:
-        if found := re.match(r"generated/gallery/(\w+)/(\w+)/", page):
-            path = site / "generated" / "gallery" / found[1] / f"{found[2]}.ipynb"
-            first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-            assert 'if "google.colab" in sys.modules:' in first
-            assert "interpviz[models" in first

@@ -87,7 +87,8 @@ def asset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asset:
 
 
 def entries(cache: Path) -> list[str]:
-    return sorted(path.name for path in cache.iterdir()) if cache.exists() else []
+    found = cache.iterdir() if cache.exists() else ()
+    return sorted(path.name for path in found if path.suffix != ".lock")
 
 
 def assert_one_sentence(error: pytest.ExceptionInfo[AssetError]) -> str:
@@ -217,7 +218,7 @@ def test_a_full_disk(asset: Asset, cache: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(AssetError, match="is full") as error:
         get_asset(asset)
     assert "INTERPVIZ_CACHE" in assert_one_sentence(error)
-    assert not [path for path in cache.rglob("*") if path.is_file()]
+    assert entries(cache) == []
 
 
 def test_a_disk_that_pip_finds_full(
@@ -291,12 +292,21 @@ def start(asset: Asset, before: str = "") -> subprocess.Popen[str]:
     )
 
 
-def test_processes_at_once(asset: Asset, cache: Path) -> None:
-    children = [start(asset) for _ in range(3)]
-    assert {child.communicate(timeout=120)[0] for child in children} == {
-        str(cache / "tiny-weights-1.0")
-    }
+def test_of_processes_at_once_one_fetches(asset: Asset, cache: Path) -> None:
+    slowly = (
+        "from interpviz.zoo import assets\n"
+        "fetch = assets._download\n"
+        "def fetch_slowly(*given):\n"
+        "    print('fetched'); time.sleep(2)\n"
+        "    return fetch(*given)\n"
+        "assets._download = fetch_slowly\n"
+    )
+    children = [start(asset, slowly) for _ in range(3)]
+    said = sorted(child.communicate(timeout=120)[0] for child in children)
+    home = str(cache / "tiny-weights-1.0")
+    assert said == [home, home, f"fetched\n{home}"]
     assert [child.returncode for child in children] == [0, 0, 0]
+    assert (cache / "tiny-weights-1.0" / MEMBER).read_bytes() == CONTENT
     assert entries(cache) == ["tiny-weights-1.0"]
 
 

@@ -1,8 +1,11 @@
 import json
+import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from torchvision import transforms
@@ -10,7 +13,8 @@ from torchvision.models import ResNet18_Weights, Swin_T_Weights, resnet18
 from torchvision.transforms import functional
 
 from interpviz.errors import AssetError, InputError
-from interpviz.zoo.any_model import as_loaded, timm_transform, weights_digest
+from interpviz.zoo import external
+from interpviz.zoo.any_model import Loaded, as_loaded, timm_transform, weights_digest
 from interpviz.zoo.checkpoints import load_checkpoint, read_checkpoint
 from interpviz.zoo.external import find_model
 from interpviz.zoo.libraries import _of_processor, _of_torchvision
@@ -34,7 +38,6 @@ def test_torchvision_transforms_are_its_own(photo, weights):
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "mobilenetv3_small_050"])
 def test_timm_transforms_are_its_own(photo, name):
-    import timm
     from timm.data import create_transform, resolve_data_config
 
     model = timm.create_model(name)
@@ -137,12 +140,39 @@ def test_a_network_of_a_library_takes_as_many_classes_as_its_checkpoint(tmp_path
     assert found.categories == []
     assert not found.model.training
     assert weights_digest(found.model) == weights_digest(trained)
-    import timm
-
     small = timm.create_model("mobilenetv3_small_050", num_classes=4)
     torch.save(small.state_dict(), tmp_path / "four.pt")
     found = find_model("timm:mobilenetv3_small_050", tmp_path / "four.pt", device="cpu")
     assert found.model(found.transform(photo)[1][None]).shape == (1, 4)
+
+
+@pytest.mark.parametrize("spec", ["torchvision:resnet18", "timm:mobilenetv3_small_050"])
+def test_a_checkpoint_of_1000_classes_need_not_be_imagenet(tmp_path, spec):
+    kind, _, name = spec.partition(":")
+    build = resnet18 if kind == "torchvision" else partial(timm.create_model, name)
+    torch.save(build().state_dict(), tmp_path / "mine.pt")
+    found = find_model(spec, tmp_path / "mine.pt", device="cpu")
+    assert found.categories == []
+    assert found.about.endswith("from mine.pt")
+
+
+def test_a_checkpoint_takes_the_names_of_the_zoo_away(tmp_path, monkeypatch):
+    given = Loaded("", resnet18(num_classes=2), None, ["cat", "dog"])
+    torch.save(given.model.state_dict(), tmp_path / "mine.pt")
+    monkeypatch.setattr(external, "load_model", lambda *_: given)
+    monkeypatch.setattr(external, "REGISTRY", {"small": None})
+    assert find_model("small", device="cpu").categories == ["cat", "dog"]
+    assert find_model("small", tmp_path / "mine.pt", device="cpu").categories == []
+
+
+def test_what_a_function_returns_is_left_as_it_is(tmp_path, monkeypatch):
+    given = Loaded("mine", resnet18(num_classes=2), None, ["cat", "dog"], about="by me")
+    torch.save(given.model.state_dict(), tmp_path / "mine.pt")
+    monkeypatch.setitem(sys.modules, "nets", SimpleNamespace(make=lambda: given))
+    found = find_model("nets:make", tmp_path / "mine.pt", device="cpu")
+    assert (found.name, found.about) == ("nets:make", "Weights: ResNet, from mine.pt")
+    assert found.categories == ["cat", "dog"]
+    assert (given.name, given.about) == ("mine", "by me")
 
 
 def test_a_folder_of_transformers_is_a_model(tmp_path, photo):

@@ -243,7 +243,7 @@ def test_a_pickled_checkpoint_runs_no_code(hub_caches: Path) -> None:
         "vgg16-397923af.pth": lambda thing, path: path.write_bytes(pickle.dumps(thing, protocol=2)),
     }.items():
         save({"weight": Trap(hub_caches / "ran")}, folder / name)
-        with pytest.raises(AssetError, match="more than weights"):
+        with pytest.raises(AssetError, match="could run code"):
             load_model(name.partition("-")[0], device="cpu")
     assert not (hub_caches / "ran").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,17 @@ def test_a_sideways_photo_is_put_upright(tmp_path: Path) -> None:
     noise(60, 50).save(tmp_path / "a.jpg", exif=exif)
     assert open_image(tmp_path / "a.jpg").size == (50, 60)
     with Image.open(tmp_path / "a.jpg") as opened:
+        assert open_image(opened).size == (50, 60)
+        assert open_image(open_image(opened)).size == (50, 60)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_damaged_exif_block_stops_nothing() -> None:
+    file = io.BytesIO()
+    # Two entries, orientation 6 and one that points behind the end.
+    block = bytes.fromhex("4d4d002a00000008000201120003000000010006000087690004000000 01ffffff00")
+    noise(60, 50).save(file, "JPEG", exif=b"Exif\0\0" + block)
+    with Image.open(file) as opened:
         assert open_image(opened).size == (50, 60)
 
 

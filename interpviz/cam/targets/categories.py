@@ -66,6 +66,23 @@ def as_class_logits(logits: Tensor) -> Tensor:
     return logits
 
 
+def probabilities(logits: Tensor) -> Tensor:
+    """The probabilities of classes: a softmax, or of a single logit its sigmoid.
+
+    Args:
+        logits: Tensor `(N, classes)`, or `(N,)` of a model with one logit an image.
+
+    Returns:
+        Tensor `(N, classes)`, float32, in [0, 1]; of a single logit `(N, 1)`, the probability of
+        yes.
+
+    Raises:
+        TargetError: It has another shape.
+    """
+    columns = as_class_logits(logits).float()
+    return columns.softmax(1) if columns.shape[1] > 1 else columns.sigmoid()
+
+
 def not_class_logits(logits: Tensor) -> TargetError:
     """The error of an output that holds no scores of classes.
 
