@@ -204,7 +204,7 @@ def test_cards_are_small_pictures_of_the_chosen_figure(example):
     assert thumbnails.make(example) == made[0]
     for scheme in ("light", "dark"):
         with Image.open(example.thumbnail(scheme)) as picture:
-            assert picture.size == (2 * thumbnails.WIDTH, 2 * thumbnails.HEIGHT)
+            assert picture.size == (3 * thumbnails.WIDTH // 2, 3 * thumbnails.HEIGHT // 2)
             assert picture.format == "WEBP"
 
 
