@@ -1,9 +1,9 @@
-"""`interpviz report`: all images of a folder, explained and ready to be browsed."""
+"""`interpviz report`: all images of a folder, or texts of a file, ready to be browsed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,26 +28,43 @@ from interpviz.cli.common import (
 if TYPE_CHECKING:
     from interpviz.report import Summary
 
+_IMAGE_MODEL = "efficientnet_lite0"
+_TEXT_MODEL = "bert"
+_FOR_IMAGES = ("method", "top", "masks", "workers", "engine")
+_FOR_TEXTS = ("max_tokens",)
+
 EXAMPLES = examples(
     "interpviz report --images photos --out site",
     "interpviz report --model torchvision:resnet18 --weights best.pt --images val --out site",
     "interpviz report --model mypackage.nets:make --images val --masks val-masks --out site",
+    "interpviz report --model hf:my-classifier --texts reviews.csv --out site",
 )
 
 
 def make(  # noqa: PLR0913
+    context: typer.Context,
     *,
     images: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--images", "-i", help="A folder or its address; folders in it name the classes."
         ),
-    ],
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            "--texts",
+            "-t",
+            metavar="FILE",
+            help="In the place of images: a text a line, or .jsonl, .csv, .tsv with a text and "
+            "perhaps a label each. Without --model, of the zoo's bert.",
+        ),
+    ] = None,
     out: Annotated[
         str,
         typer.Option("--out", "-o", help="A folder or an address; a report there is continued."),
     ],
-    model: Model = "efficientnet_lite0",
+    model: Model = _IMAGE_MODEL,
     weights: Weights = None,
     layer: Layer = None,
     method: Methods = ["gradcam"],  # noqa: B006
@@ -56,7 +73,10 @@ def make(  # noqa: PLR0913
         Path | None, typer.Option(help="A folder with masks of the objects, by the same paths.")
     ] = None,
     classes: Classes = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at once.")] = None,
+    max_tokens: Annotated[
+        int, typer.Option(min=2, help="Longer texts are cut to this many tokens.")
+    ] = 128,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images or texts at once.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode.")] = None,
     device: Device = None,
     engine: Annotated[
@@ -67,36 +87,81 @@ def make(  # noqa: PLR0913
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Explain every image of a folder. Run again, it does only what is new or changed."""
-    with in_one_sentence():
-        from interpviz.report import build
+    """Explain every image of a folder, or every text of a file, and write a site of them.
 
-        summary = build(
-            model,
-            images,
-            out,
-            checkpoint=weights,
-            masks=masks,
-            categories=None if classes is None else class_names(classes),
-            device=device,
-            engine=engine,
-            batch_size=batch_size,
-            workers=workers,
-            progress=not as_json,
-            command=command_line(),
-            site=site,
-            methods=method,
-            top=top,
-            layer=layer,
-        )
-    _tell(summary, as_json, f"{summary.out}/index.html" if site else str(summary.out))
+    Run again, it does only what is new or changed.
+    """
+    if (images is None) == (texts is None):
+        raise typer.BadParameter("give either --images or --texts.")
+    if texts is None:
+        _refuse(context, _FOR_TEXTS, "texts", "images")
+    else:
+        _refuse(context, _FOR_IMAGES, "images", "texts")
+    shared: dict[str, Any] = {
+        "checkpoint": weights,
+        "device": device,
+        "progress": not as_json,
+        "command": command_line(),
+        "site": site,
+    }
+    with in_one_sentence():
+        names = None if classes is None else class_names(classes)
+        if texts is not None:
+            from interpviz.report import build_texts
+
+            summary = build_texts(
+                model if _is_given(context, "model") else _TEXT_MODEL,
+                texts,
+                out,
+                categories=names,
+                batch_size=batch_size or 16,
+                layers=None if layer is None else [_place(layer)],
+                max_tokens=max_tokens,
+                **shared,
+            )
+        else:
+            from interpviz.report import build
+
+            summary = build(
+                model,
+                images,
+                out,
+                masks=masks,
+                categories=names,
+                engine=engine,
+                batch_size=batch_size,
+                workers=workers,
+                methods=method,
+                top=top,
+                layer=layer,
+                **shared,
+            )
+    where = f"{summary.out}/index.html" if site else str(summary.out)
+    _tell(summary, as_json, where, "image" if texts is None else "text")
     if summary.failures:
         raise typer.Exit(SOME_FAILED if summary.explained else NOTHING_DONE)
 
 
-def _tell(summary: Summary, as_json: bool, where: str) -> None:
+def _is_given(context: typer.Context, name: str) -> bool:
+    # By name, because Typer's enumeration is click's only in some of its versions.
+    source = context.get_parameter_source(name)
+    return source is not None and not source.name.startswith("DEFAULT")
+
+
+def _refuse(context: typer.Context, names: tuple[str, ...], what: str, other: str) -> None:
+    for name in names:
+        if _is_given(context, name):
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter(f"{option} is for {what}: leave it out with --{other}.")
+
+
+def _place(layer: str) -> int | str:
+    return int(layer) if layer.lstrip("-").isdecimal() else layer
+
+
+def _tell(summary: Summary, as_json: bool, where: str, what: str) -> None:
     if as_json:
-        failed = [{"image": name, "reason": reason} for name, reason in summary.failures]
+        failed = [{what: name, "reason": reason} for name, reason in summary.failures]
         counts = {"total": summary.total, "explained": summary.explained, "new": summary.new}
         print_json(
             {**counts, "accuracy": summary.accuracy, "out": str(summary.out), "failed": failed}
@@ -105,6 +170,6 @@ def _tell(summary: Summary, as_json: bool, where: str) -> None:
         print_failures(summary.failures)
         right = "" if summary.accuracy is None else f", {summary.accuracy:.1%} of labelled right"
         typer.echo(
-            f"{summary.explained} of {summary.total} images explained ({summary.new} now) in "
+            f"{summary.explained} of {summary.total} {what}s explained ({summary.new} now) in "
             f"{summary.seconds:.0f} s{right}: {where}"
         )

@@ -1,4 +1,4 @@
-"""Your model and your images, from a folder to something that can be browsed.
+"""Your model and your images or texts, from a folder or file to something that can be browsed.
 
 Names load on first use, so that `import interpviz.report` needs none of the `models` extra.
 """
@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from interpviz.report.building import Summary, build
     from interpviz.report.options import Options
+    from interpviz.report.texts.building import build_texts
+    from interpviz.report.texts.options import TextOptions
 
-__all__ = ["Options", "Summary", "build"]
+__all__ = ["Options", "Summary", "TextOptions", "build", "build_texts"]
 
-_HOME = {"Options": "options", "Summary": "building", "build": "building"}
+_HOME = {
+    "Options": "options",
+    "Summary": "building",
+    "TextOptions": "texts.options",
+    "build": "building",
+    "build_texts": "texts.building",
+}
 
 
 def __getattr__(name: str) -> object:

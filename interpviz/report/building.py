@@ -29,6 +29,7 @@ from interpviz.report.progress import shown
 from interpviz.report.site import check_renderer, write_site
 from interpviz.report.sources import Source, find_source
 from interpviz.report.store import Store, opened
+from interpviz.report.texts.kind import check_kind
 from interpviz.zoo.any_model import Loaded, as_loaded, place, weights_digest
 from interpviz.zoo.external import find_model
 from interpviz.zoo.transform_kinds import as_transform, described
@@ -143,6 +144,7 @@ def build(  # noqa: PLR0913
     chosen = Options(**options)
     folder = Path(out).expanduser()
     check_place(folder, dataset)
+    check_kind(folder, "images")
     where = device if engine == "local" else _driver_device(model)
     loaded = _loaded(model, checkpoint, where, categories, preprocess)
     source = find_source(dataset)

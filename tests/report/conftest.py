@@ -39,14 +39,15 @@ def make():
 """
 
 
-@pytest.fixture
-def net_module(tmp_path_factory, monkeypatch):
+@pytest.fixture(scope="module")
+def net_module(tmp_path_factory):
     """The name of a module whose `make` gives a small net and its preprocessing."""
     folder = tmp_path_factory.mktemp("nets")
     (folder / "small_net_of_tests.py").write_text(NET)
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-    yield "small_net_of_tests"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        patch.setenv("PYTHONPATH", str(folder))
+        yield "small_net_of_tests"
     sys.modules.pop("small_net_of_tests", None)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -15,19 +16,20 @@ ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are killed by a signal")
 
 
-@pytest.fixture
-def cluster(net_module, monkeypatch):
+@pytest.fixture(scope="module")
+def cluster(net_module):
     """A cluster of four processors, whose workers find the module of the net."""
-    monkeypatch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
-    ray.init(
-        num_cpus=4,
-        include_dashboard=False,
-        object_store_memory=200 << 20,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
+        ray.init(
+            num_cpus=4,
+            include_dashboard=False,
+            object_store_memory=200 << 20,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+        yield
+        ray.shutdown()
 
 
 def test_as_on_one_machine(cluster, net, photos, tmp_path, data, assert_same):
@@ -65,6 +67,56 @@ def test_a_worker_that_dies(cluster, net, photos, tmp_path, data, assert_same):
     assert killed
     assert (summary.explained, summary.new, summary.failures) == (60, 60, [])
     assert_same(data(tmp_path / "ray"), data(tmp_path / "local"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and links need a POSIX system")
+def test_hostile_files_are_listed_with_the_same_reasons(
+    cluster, net, photos, tmp_path, draw, hostile
+):
+    folder = photos(6)
+    written = hostile.write_hostile(folder / "pear", draw(503))
+    local = build(net, folder, tmp_path / "local", site=False)
+    summary = build(net, folder, tmp_path / "ray", engine="ray", workers=2, site=False)
+    assert summary.explained == 6
+    assert {name for name, _ in summary.failures} == {f"pear/{name}" for name in written}
+    assert summary.failures == local.failures
+
+
+def test_a_run_that_was_cut_off_goes_on_with_the_other_engine(
+    cluster, net, photos, tmp_path, data, assert_same
+):
+    folder = photos(24)
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in folder.rglob("*.png"):
+            archive.write(path, path.relative_to(folder))
+    # An address that every process reads through fsspec.
+    address = f"zip://::file://{tmp_path}/photos.zip"
+    ray_options = {"engine": "ray", "workers": 2}
+    build(net, address, tmp_path / "whole", site=False)
+
+    seen = [0]
+
+    def cut(counts):
+        seen.append(counts.explained)
+        if counts.explained >= 8:
+            raise KeyboardInterrupt
+
+    for number, (first, second) in enumerate([(ray_options, {}), ({}, ray_options)]):
+        out = tmp_path / f"cut-{number}"
+        with pytest.raises(KeyboardInterrupt):
+            build(net, address, out, batch_size=4, progress=cut, site=False, **first)
+        summary = build(net, address, out, batch_size=4, site=False, **second)
+        assert (summary.explained, summary.new) == (24, 24 - seen[-1])
+        assert 8 <= seen[-1] < 24
+        assert_same(data(out), data(tmp_path / "whole"))
+
+
+def test_pools_that_leave_nothing_for_reading(cluster, net, photos, tmp_path):
+    options = {"engine": "ray", "site": False}
+    with pytest.raises(InputError, match="one must be left for reading"):
+        build(net, photos(2), tmp_path / "out", workers=4, **options)
+    with pytest.raises(InputError, match="has 0 GPUs"):
+        build(net, tmp_path / "photos", tmp_path / "out", device="cuda", **options)
 
 
 @pytest.mark.parametrize("engine", ["rey", "cloud"])

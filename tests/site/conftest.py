@@ -61,9 +61,9 @@ def address(site):
 
 @pytest.fixture(scope="session")
 def pages(site) -> list[str]:
-    """The addresses of all pages below the root."""
+    """The addresses of all pages below the root, without the report, a site of its own."""
     found = (path.parent.relative_to(site).as_posix() for path in site.rglob("index.html"))
-    return sorted("" if folder == "." else f"{folder}/" for folder in found)
+    return sorted("" if folder == "." else f"{folder}/" for folder in found if folder != "report")
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,18 @@ SCRIPTS = (
 )  # fmt: skip
 """The sources in the order in which they are joined; each defines names for those behind it."""
 
+TEXT_SCRIPTS = (
+    "dom", "words", "loading", "columns", "query", "grid", "controls", "viewer",
+    "texts/data", "texts/query", "texts/rows", "texts/choices", "texts/bars", "texts/confusion",
+    "texts/heads", "texts/overview", "texts/list", "texts/text", "texts/failures", "texts/about",
+    "texts/boot",
+)  # fmt: skip
+"""The same for reports of texts."""
+
 # What the theme brings and these pages, which are opened from disk, have no use for.
 _UNUSED = ("404.html", "sitemap.xml*", "assets/javascripts/lunr/*", "assets/javascripts/workers/*")
 _HOME = "interpviz.report.site"
+_CONFIG = {"images": "mkdocs.yml", "texts": "texts.yml"}
 
 
 def check_renderer() -> None:
@@ -51,18 +60,26 @@ def renderer() -> dict[str, str]:
     return {name: version(name) for name in ("mkdocs", "mkdocs-material")}
 
 
-def script() -> str:
-    """The script of all pages, in a scope of its own."""
-    sources = [(files(_HOME) / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
+def script(kind: str = "images") -> str:
+    """The script of all pages, in a scope of its own.
+
+    Args:
+        kind: What the report is of: `"images"` or `"texts"`.
+    """
+    names = SCRIPTS if kind == "images" else TEXT_SCRIPTS
+    sources = [(files(_HOME) / "js" / f"{name}.js").read_text("utf-8") for name in names]
     head = f'(() => {{\n"use strict";\nconst VIEWS = "{views()[1]}";\n'
     return head + "\n".join(sources) + "})();\n"
 
 
 @cache
-def render() -> dict[str, bytes]:
+def render(kind: str = "images") -> dict[str, bytes]:
     """The files of the shell by their paths, with `/`.
 
     They are rendered in a folder of their own, because MkDocs empties the one that it writes to.
+
+    Args:
+        kind: What the report is of: `"images"` or `"texts"`.
 
     Raises:
         InputError: MkDocs or its theme is not installed.
@@ -71,13 +88,18 @@ def render() -> dict[str, bytes]:
     with TemporaryDirectory(prefix="interpviz-") as name, as_file(files(_HOME) / "shell") as shell:
         work, out = Path(name, "work"), Path(name, "site")
         shutil.copytree(shell, work)
-        (work / "docs" / "report.js").write_text(script(), "utf-8")
-        (work / "docs" / "views.js").write_text(views()[0], "utf-8")
+        pages = work / "docs"
+        if kind == "texts":
+            pages = work / "texts"
+            for look in ("theme.css", "report.css", "favicon.svg"):
+                shutil.copy(work / "docs" / look, pages)
+        (pages / "report.js").write_text(script(kind), "utf-8")
+        (pages / "views.js").write_text(views()[0], "utf-8")
         with _quiet_theme():
             from mkdocs.commands.build import build
             from mkdocs.config import load_config
 
-            config = load_config(config_file=str(work / "mkdocs.yml"), site_dir=str(out))
+            config = load_config(config_file=str(work / _CONFIG[kind]), site_dir=str(out))
             build(config)
         for path in [path for pattern in _UNUSED for path in out.glob(pattern)]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -17,7 +17,7 @@ from interpviz.report.site.shell import check_renderer, render, renderer, script
 _KEPT = ((), ("data",), ("images",), (".interpviz",))
 
 
-def write_site(out: Path) -> Path:
+def write_site(out: Path, kind: str = "images") -> Path:
     """Write the pages of a report.
 
     Nothing is rendered where the pages of this version are there already. Pages of another
@@ -25,6 +25,7 @@ def write_site(out: Path) -> Path:
 
     Args:
         out: The folder of the report.
+        kind: What it is of: `"images"` or `"texts"`.
 
     Returns:
         The page to open first.
@@ -35,12 +36,12 @@ def write_site(out: Path) -> Path:
     """
     check_renderer()
     manifest = out / ".interpviz" / "shell.json"
-    digest = _digest()
+    digest = _digest(kind)
     written, before = _read(manifest)
     for folder in {manifest.parent, *((out / name).parent for name in before)}:
         remove_parts(folder)
     if written != digest or not _complete(out, before):
-        shell = render()
+        shell = render(kind)
         # Until all is written, the list says what is there of both versions.
         _note(manifest, "", {**before, **_sizes(shell)})
         for name, data in shell.items():
@@ -95,9 +96,9 @@ def _remove(out: Path, name: str) -> None:
 
 
 @cache
-def _digest() -> str:
+def _digest(kind: str) -> str:
     parts = [json.dumps({**renderer(), "interpviz": version("interpviz")}).encode()]
-    parts.append(script().encode())
+    parts.append(script(kind).encode())
     parts += [text.read_bytes() for text in _sources(files("interpviz.report.site"))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 

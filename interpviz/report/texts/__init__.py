@@ -1,0 +1,1 @@
+"""Reports of texts: what a language model makes of each one, and where its heads look."""
