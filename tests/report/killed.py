@@ -13,6 +13,7 @@ import os
 import random
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.link")
@@ -55,11 +56,15 @@ def shorten(journal, by):
         os.truncate(journal, journal.stat().st_size - by)
 
 
+def die(count, at):
+    if count == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def finish(model, images, out, events, draw):
     """Begin a report again until it is done; the deaths on the way."""
     for deaths in itertools.count():
-        last = draw.randrange(1, events + 1)
-        status = run(model, images, out, lambda n: n == last and os.kill(os.getpid(), signal.SIGKILL))
+        status = run(model, images, out, partial(die, at=draw.randrange(1, events + 1)))
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
             assert status == 0
             return deaths
