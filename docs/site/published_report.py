@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pages
+import writing
 from digest import WEIGHTS_VARIABLE, inputs
 from layout import Layout
 
@@ -52,6 +54,7 @@ PARTS = {
     "lower-right": (0.4, 0.4, 1.0, 1.0),
 }
 _PLACE = "generated/"
+_UNFINISHED = ".report-"
 _DECIDING = ("interpviz/", "installed versions", WEIGHTS_VARIABLE)
 
 
@@ -65,21 +68,31 @@ def stamp(layout: Layout) -> Path:
     return layout.generated / ".report.json"
 
 
-def key(now: Mapping[str, str]) -> dict[str, str]:
+def key(now: Mapping[str, str], package: Path) -> dict[str, str]:
     """What decides how the report looks.
 
     The photos ship in packages, so the installed versions stand for them.
 
     Args:
         now: The inputs of the gallery.
+        package: The folder of the library.
     """
+    # The gallery's inputs leave style sheets out, which its pictures do not depend on.
+    sheets = "".join(_sha(path.read_bytes()) for path in sorted(package.rglob("*.css")))
     renderer = [f"{name} {version(name)}" for name in ("mkdocs", "mkdocs-material")]
-    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    return {name: now[name] for name in _DECIDING} | {"own": own, "renderer": ", ".join(renderer)}
+    return {name: now[name] for name in _DECIDING} | {
+        "style sheets": _sha(sheets.encode()),
+        "own": _sha(Path(__file__).read_bytes()),
+        "renderer": ", ".join(renderer),
+    }
+
+
+def _sha(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 def make(layout: Layout, wanted: dict[str, str], run: Callable[[Path], None]) -> bool:
-    """Make the report, unless it is there already.
+    """Make the report, unless it is there already, from the same and whole.
 
     Args:
         layout: The folders of the checkout.
@@ -90,14 +103,27 @@ def make(layout: Layout, wanted: dict[str, str], run: Callable[[Path], None]) ->
         Whether it was made.
     """
     place, made_from = folder(layout), stamp(layout)
-    if _read(made_from) == wanted and (place / "index.html").is_file():
+    if _read(made_from) == {"from": wanted, "files": _sizes(place)}:
         return False
     # The stamp goes first: what a build that is cut off leaves behind is not believed.
     made_from.unlink(missing_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    run(place)
-    pages.replace(made_from, json.dumps(wanted, indent=1) + "\n")
+    if place.exists():
+        shutil.rmtree(place)
+    for left in layout.generated.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # In a folder of its own, since the maker of a build that was killed may still be writing.
+    with TemporaryDirectory(prefix=_UNFINISHED, dir=layout.generated) as name:
+        run(Path(name) / "report")
+        (Path(name) / "report").rename(place)
+    text = json.dumps({"from": wanted, "files": _sizes(place)}, indent=1)
+    pages.replace(made_from, f"{text}\n")
     return True
+
+
+def _sizes(place: Path) -> dict[str, int]:
+    """The size of each file of a report; nothing where there is no report."""
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    return {path.relative_to(place).as_posix(): path.stat().st_size for path in files}
 
 
 def _read(path: Path) -> Any:
@@ -118,17 +144,43 @@ def run_apart(place: Path) -> None:
     command = [sys.executable, __file__, str(place)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise PluginError(f"The report of free photos could not be made: {said}")
+        raise PluginError(f"The report of free photos could not be made: {reason(done)}")
+
+
+def reason(done: subprocess.CompletedProcess[str]) -> str:
+    """Say in one line why a process did not end well.
+
+    Args:
+        done: The process. Its status is less than 0 for a signal.
+    """
+    if done.returncode == -signal.SIGKILL:
+        return "it was killed, as the system does when memory runs out; free some, then build again"
+    if done.returncode < 0:
+        return f"it was ended by {signal.Signals(-done.returncode).name}"
+    said = done.stderr.strip().splitlines()
+    return said[-1] if said else f"it ended with status {done.returncode} and gave no reason"
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
-    """Make the report, or keep it."""
+    """Make the report, or keep it.
+
+    Raises:
+        PluginError: It could not be made, or not be written.
+    """
+    from mkdocs.exceptions import PluginError
+
     root = Path(config.config_file_path).resolve().parent
     options = dict(config.plugins["gallery"].config)
     layout = Layout(root, Path(config.docs_dir), root / Path(options["examples_dirs"][0]))
-    layout.generated.mkdir(parents=True, exist_ok=True)
-    if make(layout, key(inputs(root, options)), run_apart):
+    wanted = key(inputs(root, options), root / "interpviz")
+    try:
+        layout.generated.mkdir(parents=True, exist_ok=True)
+        made = make(layout, wanted, run_apart)
+    except OSError as error:
+        if not writing.concerns(error, layout.generated):
+            raise
+        raise PluginError(writing.sentence(error, layout.generated)) from error
+    if made:
         log.info("Made the report of free photos.")
 
 
@@ -161,12 +213,19 @@ def main(out: str) -> None:
 
     Args:
         out: The folder to write to.
+
+    Raises:
+        SystemExit: It cannot be made, or leaves a photo out.
     """
+    from interpviz.errors import InterpvizError
     from interpviz.report import build
 
-    with TemporaryDirectory() as name:
-        write_photos(Path(name))
-        summary = build(MODEL, name, out, device="cpu", command=COMMAND, **OPTIONS)
+    try:
+        with TemporaryDirectory() as name:
+            write_photos(Path(name))
+            summary = build(MODEL, name, out, device="cpu", command=COMMAND, **OPTIONS)
+    except InterpvizError as error:
+        sys.exit(str(error))
     if summary.failures:
         sys.exit(f"{summary.failures[0][0]}: {summary.failures[0][1]}")
 

@@ -11,8 +11,9 @@ from interpviz.cli import attention, cam, doctor, report, zoo
 
 app = typer.Typer(
     help="See what a neural network looked at.",
-    epilog="Exit codes: 0 all is done; 1 some images failed and are listed; 2 nothing could be "
-    "done, because of the call, the model or the files.",
+    epilog="Exit codes: 0 all is done; 1 some failed and are listed, the others are done; 2 "
+    "nothing could be done, because of the call, the model or the files; 70 an error that was not "
+    "foreseen, with a traceback.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )

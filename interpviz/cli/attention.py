@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +16,12 @@ from interpviz.cli.common import (
     Weights,
     examples,
     in_one_sentence,
+    name_or_index,
     print_json,
+    reason_of,
     save_figure,
 )
+from interpviz.errors import InputError, InterpvizError
 
 if TYPE_CHECKING:
     from interpviz.attention import AttentionMaps
@@ -35,46 +39,47 @@ TABLES = (".csv", ".json")
 VIEWS = (".html",)
 
 
+Text = Annotated[str, typer.Argument(help="A text; - reads standard input.")]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layers",
+        "-l",
+        metavar="LAYER",
+        help="A name or an index; repeat.",
+        show_default="the last for a picture, else all",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        help=f"A picture of a layer's heads ({', '.join(PICTURES)}), or, of all layers by "
+        f"default, a table of numbers for each head ({', '.join(TABLES)}) or a page to touch "
+        f"({', '.join(VIEWS)}).",
+    ),
+]
+
+
 def look(
-    text: Annotated[str, typer.Argument(help="A text; - reads standard input.")],
+    text: Text,
     *,
     model: Model = "bert",
     weights: Weights = None,
-    layers: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--layers",
-            "-l",
-            metavar="LAYER",
-            help="A name or an index; repeat [default: the last for a picture, else all].",
-        ),
-    ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            help=f"A picture of a layer's heads ({', '.join(PICTURES)}), or, of all layers by "
-            f"default, a table of numbers for each head ({', '.join(TABLES)}) or a page to touch "
-            f"({', '.join(VIEWS)}).",
-        ),
-    ] = Path("attention.png"),
+    layers: Layers = None,
+    out: Out = Path("attention.png"),
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw what each head looks at, or write a page to touch or a table of numbers of them."""
-    ending = out.suffix.lower()
-    writers = {PICTURES: _draw, TABLES: _write_table, VIEWS: _write_view}
-    write = next((writer for endings, writer in writers.items() if ending in endings), None)
-    if write is None:
-        known = ", ".join((*PICTURES, *TABLES, *VIEWS))
-        raise typer.BadParameter(f"--out ends in {ending!r}, but must end in one of {known}.")
+    write = _writer(out.suffix.lower())
     with in_one_sentence():
         from interpviz.zoo.external import find_model
 
         loaded = find_model(model, weights, device=device)
-        chosen: list[int | str] = [int(n) if n.lstrip("-").isdecimal() else n for n in layers or []]
-        usual: list[int | str] | None = [-1] if ending in PICTURES else None
+        chosen: list[int | str] = [name_or_index(layer) for layer in layers or []]
+        usual: list[int | str] | None = [-1] if write is _draw else None
         given = sys.stdin.read() if text == "-" else text
         maps = _capture(loaded, given, chosen or usual)
         paths = write(loaded, maps, out)
@@ -85,16 +90,32 @@ def look(
         typer.echo("\n".join(str(path) for path in paths))
 
 
+def _writer(ending: str) -> Callable[[Loaded, AttentionMaps, Path], list[Path]]:
+    writers = {PICTURES: _draw, TABLES: _write_table, VIEWS: _write_view}
+    for endings, writer in writers.items():
+        if ending in endings:
+            return writer
+    known = ", ".join((*PICTURES, *TABLES, *VIEWS))
+    raise typer.BadParameter(f"--out ends in {ending!r}, but must end in one of {known}.")
+
+
 def _capture(loaded: Loaded, text: str, layers: list[int | str] | None) -> AttentionMaps:
     from interpviz.attention import capture_attention
-    from interpviz.errors import InputError
 
     if loaded.tokenizer is None:
         raise InputError(f"{loaded.name} reads pictures, not text: use `interpviz cam`.")
     if not text.strip():
         raise InputError("The text is empty: pass some words.")
-    inputs = loaded.tokenizer(text.strip(), return_tensors="pt")
-    return capture_attention(loaded.model, inputs, layers, tokens=loaded.tokenizer)
+    try:
+        inputs = loaded.tokenizer(text.strip(), return_tensors="pt")
+        return capture_attention(loaded.model, inputs, layers, tokens=loaded.tokenizer)
+    except InterpvizError:
+        raise
+    except Exception as error:  # of a text that is too long they raise what they like
+        raise InputError(
+            f"{loaded.name} does not take this text ({reason_of(error)}): pass a shorter one, or "
+            "another model."
+        ) from error
 
 
 def _draw(loaded: Loaded, maps: AttentionMaps, out: Path) -> list[Path]:

@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from interpviz.errors import InputError, InterpvizError, nearest
+from interpviz.errors import InputError, InterpvizError
 
 SOME_FAILED = 1
 NOTHING_DONE = 2
 
+# What libraries and the system raise when a model, a file or the machine is not up to it.
+_FORESEEN = (
+    InterpvizError,
+    OSError,
+    RuntimeError,
+    AssertionError,
+    ImportError,
+    MemoryError,
+    EOFError,
+)
 
-def _complete_model(incomplete: str) -> list[str]:
+
+def complete_zoo_name(incomplete: str) -> list[str]:
+    """The names of the zoo that start so, for a shell.
+
+    Args:
+        incomplete: What is typed so far.
+    """
     from interpviz.zoo.models import model_names
 
+    return [name for name in model_names() if name.startswith(incomplete)]
+
+
+def _complete_model(incomplete: str) -> list[str]:
     kinds = ["torchvision:", "timm:", "hf:"]
-    return [name for name in (*model_names(), *kinds) if name.startswith(incomplete)]
+    return [
+        *complete_zoo_name(incomplete),
+        *(kind for kind in kinds if kind.startswith(incomplete)),
+    ]
 
 
 def _complete_method(incomplete: str) -> list[str]:
@@ -60,7 +84,12 @@ Methods = Annotated[
 ]
 Layer = Annotated[
     str | None,
-    typer.Option("--layer", metavar="NAME", help="Dotted name of a layer.", show_default="found"),
+    typer.Option(
+        "--layer",
+        metavar="NAME",
+        help="Dotted name of a layer, as in model.named_modules().",
+        show_default="found",
+    ),
 ]
 Classes = Annotated[
     Path | None,
@@ -83,18 +112,32 @@ def examples(*calls: str) -> str:
 
 @contextmanager
 def in_one_sentence() -> Iterator[None]:
-    """End with a sentence on standard error where something goes wrong."""
+    """End with a sentence on standard error where something goes wrong.
+
+    What is printed inside, such as by a network of the user's, goes to standard error too: standard
+    output is for what the command has to say.
+    """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
-    except InterpvizError as error:
-        typer.secho(f"Error: {error}", err=True, fg="red")
+    except _FORESEEN as error:
+        typer.secho(f"Error: {reason_of(error)}", err=True, fg="red")
         raise typer.Exit(NOTHING_DONE) from error
-    except (OSError, RuntimeError, AssertionError) as error:
-        reason = " ".join(str(error).split()) or "no reason given"
-        typer.secho(f"Error: {type(error).__name__}: {reason}", err=True, fg="red")
-        raise typer.Exit(NOTHING_DONE) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, in a line.
+
+    Args:
+        error: What was raised. Of errors of others the kind is named too.
+    """
+    message = " ".join(str(error).split())
+    if isinstance(error, InterpvizError):
+        return message
+    kind = type(error).__name__
+    return f"{kind}: {message}" if message else kind
 
 
 def print_json(content: Any) -> None:
@@ -142,25 +185,6 @@ def command_line() -> str:
     return shlex.join(["interpviz", *sys.argv[1:]])
 
 
-def one_of(value: str, known: Sequence[str], what: str) -> str:
-    """A value, if it is one of those that are known.
-
-    Args:
-        value: What the user wrote.
-        known: What would be right.
-        what: What it is, for the message.
-
-    Raises:
-        typer.BadParameter: It is none of them.
-    """
-    if value not in known:
-        near = nearest(value, known)
-        raise typer.BadParameter(
-            f"{what} is {value!r}. {near} It must be one of {', '.join(known)}."
-        )
-    return value
-
-
 def class_names(file: Path) -> list[str]:
     """The class names in a text file, one a line.
 
@@ -176,6 +200,15 @@ def class_names(file: Path) -> list[str]:
         raise InputError(f"The class names {file} cannot be read: pass a text file.") from error
 
 
+def name_or_index(text: str) -> int | str:
+    """A class or layer as the library takes it: a whole number is an index.
+
+    Args:
+        text: What the user wrote.
+    """
+    return int(text) if re.fullmatch(r"-?\d+", text) else text
+
+
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure and free it.
 
@@ -186,8 +219,10 @@ def save_figure(figure: Any, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, bbox_inches="tight")
-    plt.close(figure)
+    try:
+        figure.savefig(path, dpi=150, bbox_inches="tight")
+    finally:
+        plt.close(figure)
 
 
 def unused_name(taken: set[Path], path: Path, make: Callable[[int], Path]) -> Path:

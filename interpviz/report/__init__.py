@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from interpviz.report.building import Summary, build
+    from interpviz.report.building import build
     from interpviz.report.options import Options
+    from interpviz.report.summary import Summary
     from interpviz.report.texts.building import build_texts
     from interpviz.report.texts.options import TextOptions
 
@@ -18,7 +19,7 @@ __all__ = ["Options", "Summary", "TextOptions", "build", "build_texts"]
 
 _HOME = {
     "Options": "options",
-    "Summary": "building",
+    "Summary": "summary",
     "TextOptions": "texts.options",
     "build": "building",
     "build_texts": "texts.building",

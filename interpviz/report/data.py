@@ -36,56 +36,22 @@ each divided by its own maximum, as base64 uint8).
 from __future__ import annotations
 
 import base64
-import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from interpviz.report.files import remove_parts, write_whole
 from interpviz.report.ledger import Outcome
+from interpviz.report.scripts import as_base64, remove_records, write_records, write_script
 from interpviz.report.sources import Source
 from interpviz.report.store import Store
+from interpviz.report.totals import Totals
 
 SHARD = 1000
 _NONE = 65535
 _UNIT = ("confidence", "label_p", "spread", "outside")
-
-
-@dataclass
-class Totals:
-    """What is counted over all records.
-
-    Attributes:
-        explained: Images with a result.
-        failures: The id of each other image, and its reason.
-        labelled: Images whose label means a class.
-        right: Images among them that were predicted as that class.
-    """
-
-    explained: int = 0
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    labelled: int = 0
-    right: int = 0
-    confusion: Counter[tuple[int, int]] = field(default_factory=Counter)
-    sums: dict[int, tuple[int, NDArray[np.float64]]] = field(default_factory=dict)
-
-
-def write_script(folder: Path, name: str, kind: str, content: Any) -> None:
-    """Write a file of the report's data.
-
-    Args:
-        folder: The folder `data`.
-        name: The file's name.
-        kind: What the page is told that it is.
-        content: What JSON can hold.
-    """
-    text = json.dumps(content, separators=(",", ":"), sort_keys=True, allow_nan=False)
-    write_whole(folder / name, f'interpvizReport("{kind}",{text});\n'.encode())
 
 
 class DataWriter:
@@ -107,6 +73,7 @@ class DataWriter:
         self._label_class = list(label_class)
         self._label_index = {label: index for index, label in enumerate(labels)}
         self._totals = Totals()
+        self._sums: dict[int, tuple[int, NDArray[np.float64]]] = {}
         count = len(source)
         self._keys = np.zeros((count, 10), np.uint8)
         self._state = np.ones(count, np.uint8)
@@ -121,17 +88,11 @@ class DataWriter:
             outcome: Which of them are whose.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        remove_parts(self._folder)
-        shards = 0
-        for first in range(0, len(self._source), SHARD):
-            last = min(first + SHARD, len(self._source))
-            records = [self._record(i, store, outcome) for i in range(first, last)]
-            content = {"first": first, "records": records}
-            write_script(self._folder, f"records-{shards:03d}.js", "records", content)
-            shards += 1
+        count = len(self._source)
+        write_records(self._folder, count, SHARD, lambda i: self._record(i, store, outcome))
         self._write_summary()
         write_script(self._folder, "index.js", "index", self._index())
-        self._remove_beyond(shards)
+        remove_records(self._folder, count, SHARD)
         return self._totals
 
     def _record(self, index: int, store: Store, outcome: Outcome) -> dict[str, Any]:
@@ -165,19 +126,17 @@ class DataWriter:
         totals, label = self._totals, int(self._whole["label"][index])
         totals.explained += 1
         if label >= 0:
-            totals.confusion[label, predicted] += 1
-            totals.labelled += self._label_class[label] >= 0
-            totals.right += self._label_class[label] == predicted
+            totals.judge(label, self._label_class[label], predicted)
         self._add_map(predicted, result)
 
     def _add_map(self, predicted: int, result: dict[str, Any]) -> None:
         high, wide = result["grid"]
         maps = np.frombuffer(base64.b64decode(result["maps"]), np.uint8)
         first = maps[: high * wide].reshape(high, wide)
-        count, total = self._totals.sums.get(predicted, (0, np.zeros((high, wide))))
+        count, total = self._sums.get(predicted, (0, np.zeros((high, wide))))
         # Networks that take images of any size give maps of any size; the first one says which.
         if total.shape == first.shape:
-            self._totals.sums[predicted] = (count + 1, total + first)
+            self._sums[predicted] = (count + 1, total + first)
 
     def _index(self) -> dict[str, Any]:
         columns = {"key": self._keys, "state": self._state, **self._whole, **self._unit}
@@ -187,45 +146,22 @@ class DataWriter:
             "labels": self._labels,
             "label_class": self._label_class,
             "pictures": "images/{2}/{key}.webp",
-            "columns": {name: _base64(values) for name, values in columns.items()},
+            "columns": {name: as_base64(values) for name, values in columns.items()},
         }
 
     def _write_summary(self) -> None:
-        totals = self._totals
         averages = {
             str(index): {
                 "count": count,
                 "grid": list(total.shape),
-                "map": _base64(np.round(total / count).astype(np.uint8)),
+                "map": as_base64(np.round(total / count).astype(np.uint8)),
             }
-            for index, (count, total) in sorted(totals.sums.items())
+            for index, (count, total) in sorted(self._sums.items())
         }
-        ranked = sorted(totals.confusion.items(), key=lambda entry: (-entry[1], entry[0]))
-        content = {
-            "explained": totals.explained,
-            "failed": len(totals.failures),
-            "labelled": totals.labelled,
-            "right": totals.right,
-            "confusion": [[label, predicted, count] for (label, predicted), count in ranked],
-            "averages": averages,
-        }
+        content = {**self._totals.as_dict(), "averages": averages}
         write_script(self._folder, "summary.js", "summary", content)
-
-    def _remove_beyond(self, shards: int) -> None:
-        for path in self._stale(shards):
-            path.unlink()
-
-    def _stale(self, shards: int) -> Iterator[Path]:
-        for path in self._folder.glob("records-*.js"):
-            number = path.stem.removeprefix("records-")
-            if number.isdecimal() and int(number) >= shards:
-                yield path
 
 
 def _first(result: dict[str, Any], name: str) -> float | None:
     values = result.get(name)
     return values[0] if values else None
-
-
-def _base64(values: NDArray[Any]) -> str:
-    return base64.b64encode(values.tobytes()).decode()

@@ -81,6 +81,8 @@ class DatasetSource:
             # Few datasets say whether several threads may read them.
             with self._lock:
                 row = self.dataset[index]
+        except MemoryError:
+            raise
         except Exception as error:  # a dataset may fail in any way, and the others go on
             raise UndecodableError(f"the dataset raised {type(error).__name__}: {error}") from None
         try:

@@ -39,20 +39,19 @@ def decode(data: bytes) -> tuple[Image.Image, list[str]]:
 
     Raises:
         UndecodableError: It is damaged, of another kind, too large, or too thin.
+        MemoryError: It does not fit into the memory that is left now.
     """
     if not data:
         raise UndecodableError("the file is empty")
     try:
         with Image.open(io.BytesIO(data), formats=_known_formats()) as opened:
             return upright(opened)
-    except UndecodableError:
+    except (UndecodableError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise UndecodableError("not a picture of a known format") from None
     except Image.DecompressionBombError:
         raise UndecodableError(f"more than {MOST_PIXELS // 10**6} million pixels") from None
-    except MemoryError:
-        raise UndecodableError("too large for the memory") from None
     except Exception as error:  # decoders meet damaged data with errors of any kind
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UndecodableError(f"damaged: {reason}") from None

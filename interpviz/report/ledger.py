@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from interpviz.errors import InputError, InterpvizError
+from interpviz.report.patience import Patience
 from interpviz.report.prepare import Prepared
 from interpviz.report.retrying import Refusal
 from interpviz.report.store import Store
@@ -61,17 +61,19 @@ class Ledger:
         store: Where results are kept.
         total: How many images there are.
         watch: Is told how far the run is.
-        every: After how many images that need no model it is told so.
+        batch_size: How many images the model sees at once. After as many that need no model,
+            `watch` is told as well.
 
     Attributes:
         counts: How far the run is.
         outcome: What became of each image.
     """
 
-    def __init__(self, store: Store, total: int, watch: Watch, every: int) -> None:
+    def __init__(self, store: Store, total: int, watch: Watch, batch_size: int) -> None:
         self._store = store
         self._watch = watch
-        self._every = every
+        self._every = batch_size
+        self._patience = Patience("images", batch_size)
         self.counts = Counts(total)
         self.outcome = Outcome([None] * total, [None] * total)
 
@@ -97,6 +99,8 @@ class Ledger:
             self.counts.failed += 1
         else:
             self.counts.reused += 1
+            # Another image of the same content may be refused yet.
+            self._patience.worked = self._patience.worked or self.has(done.key)
         if self.counts.done % self._every == 0:
             self.tell()
         return True
@@ -142,32 +146,29 @@ class Ledger:
             results: For each one the numbers of its record, or why there are none.
 
         Raises:
-            InterpvizError: It can explain none of the images, and none before.
+            InterpvizError: It can explain none of several batches.
         """
-        last = None
         for done, result in zip(batch, results, strict=True):
             if isinstance(result, Refusal):
-                last = result
+                self._patience.bear(result.error)
                 self.fail(done, f"not explained: {result.error}", lasting=False)
             else:
                 self._store.put({"key": done.key, **done.facts, **result})
                 self.counts.explained += 1
-        # A model that can explain nothing is no matter of the images.
-        if last is not None and len(batch) > 1 and self.counts.explained == 0:
-            raise _hopeless(last.error, len(batch)) from last.error
+                self._patience.worked = True
+        self._patience.check()
         self.tell()
+
+    def end(self) -> None:
+        """Say that all images were brought through.
+
+        Raises:
+            InterpvizError: The model can explain none of them.
+        """
+        self._patience.check(ended=True)
+        self._watch(self.counts)
 
     def tell(self) -> None:
         """Hand what was noted to the system, and say how far the run is."""
         self._store.flush()
         self._watch(self.counts)
-
-
-def _hopeless(error: Exception, total: int) -> InterpvizError:
-    if isinstance(error, InterpvizError):
-        return error
-    reason = " ".join(str(error).split())[:160] or "no reason given"
-    return InputError(
-        f"The model can explain none of the first {total} images "
-        f"({type(error).__name__}: {reason}): check it with one of them."
-    )

@@ -2,12 +2,15 @@
 
 Object stores cannot append, so the journal is written here. From time to time pictures are copied,
 then the journal, so that what the journal at the address tells of is there. Another machine fetches
-both and goes on. `.interpviz/copy.txt` names the last copy, by which the newer side is known.
+both and goes on. `.interpviz/copy.txt` names the last copy, by which the newer side is known. It is
+the first file that is written, so a folder that holds files and nothing in `.interpviz` is no
+report; and whatever a report does not write is neither fetched nor removed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,16 +26,20 @@ from interpviz.errors import InputError, InterpvizError
 from interpviz.report.addresses import filesystem, local_path
 from interpviz.report.files import HOME
 from interpviz.report.ledger import Counts, Watch
+from interpviz.report.places import check_apart
 from interpviz.report.progress import shown
+from interpviz.report.store import is_picture
 from interpviz.zoo.assets import cache_dir
 
 if TYPE_CHECKING:
-    from interpviz.report.building import Summary
+    from interpviz.report.summary import Summary
 
 P = ParamSpec("P")
 
 _TOKEN = f"{HOME}/copy.txt"
 _JOURNAL = f"{HOME}/journal.jsonl"
+_KIND = f"{HOME}/texts"
+_SHARD = re.compile(r"data/records-\d{3,}\.js")
 _LOCAL = (f"{HOME}/lock", f"{HOME}/journal.part", _JOURNAL, _TOKEN)
 _EVERY = 60.0  # seconds between copies
 _SHARE = 0.1  # of the time, at most, is spent on copies
@@ -58,6 +65,7 @@ class Mirror:
         name = hashlib.sha256(self.address.encode()).hexdigest()[:16]
         self.folder = cache_dir() / "reports" / name
         self._there: dict[str, int] = {}
+        self._signed = False
         self._due = time.monotonic() + _EVERY
 
     def fetch(self) -> None:
@@ -68,15 +76,18 @@ class Mirror:
         """
         self._files.invalidate_cache()
         found = self._listed()
-        self._there = {n: s for n, s in found.items() if n.startswith("images/")}
-        if found and _TOKEN not in found:
-            if any(not name.startswith(("images/", HOME)) for name in found):
-                raise InputError(
-                    f"{self.address} holds other files: choose a new folder for the report."
-                )
-            return
-        if found and self._files.cat_file(self._remote(_TOKEN)) != self._token():
-            self._move(self._files.get, [n for n, size in found.items() if not self._has(n, size)])
+        self._there = {n: s for n, s in found.items() if is_picture(n)}
+        self._signed = any(name.startswith(f"{HOME}/") for name in found)
+        if found and not self._signed:
+            raise InputError(
+                f"{self.address} holds other files: choose a new folder for the report."
+            )
+        newer = _TOKEN not in found or self._files.cat_file(self._remote(_TOKEN)) != self._token()
+        if found and newer:
+            fresh = [name for name, size in self._there.items() if not self._has(name, size)]
+            # The token at last: until then, this side is not what it names.
+            for names in (fresh, (_KIND, _JOURNAL), (_TOKEN,)):
+                self._move(self._files.get, [name for name in names if name in found])
 
     def copy(self, *, whole: bool = False) -> None:
         """Copy what is new to the address.
@@ -85,6 +96,8 @@ class Mirror:
             whole: Whether the report is finished: then its pages are copied too, and pictures that
                 are no longer wanted are removed.
         """
+        if not self._signed:
+            self._sign()
         pictures = {n: s for n, s in self._own() if n.startswith("images/")}
         fresh = [name for name, size in pictures.items() if self._there.get(name) != size]
         self._move(self._files.put, fresh)
@@ -93,13 +106,11 @@ class Mirror:
             pages = [n for n, _ in self._own() if not n.startswith("images/")]
             self._move(self._files.put, pages)
         self._move(self._files.put, [_JOURNAL])
-        token = self.folder / _TOKEN
-        token.write_text(uuid.uuid4().hex)
-        self._move(self._files.put, [_TOKEN])
+        self._sign()
         if whole:
             self._remove([name for name in self._there if name not in pictures])
             own = {name for name, _ in self._own()}
-            shards = (n for n in self._listed("data") if n.startswith("data/records-"))
+            shards = (name for name in self._listed("data") if _SHARD.fullmatch(name))
             self._remove([name for name in shards if name not in own])
 
     def copy_if_due(self) -> None:
@@ -109,6 +120,13 @@ class Mirror:
             self.copy()
             ended = time.monotonic()
             self._due = ended + max(_EVERY, (ended - started) / _SHARE)
+
+    def _sign(self) -> None:
+        token = self.folder / _TOKEN
+        token.parent.mkdir(parents=True, exist_ok=True)
+        token.write_text(uuid.uuid4().hex)
+        self._move(self._files.put, [_TOKEN])
+        self._signed = True
 
     def _own(self) -> Iterator[tuple[str, int]]:
         for path in self.folder.rglob("*"):
@@ -122,11 +140,13 @@ class Mirror:
         except FileNotFoundError:
             return {}
         start = len(self._root) + 1
-        return {str(path)[start:]: int(info.get("size") or 0) for path, info in found.items()}
+        # Some stores list a folder as an empty file whose name ends with a slash.
+        names = {str(path)[start:]: int(info.get("size") or 0) for path, info in found.items()}
+        return {name: size for name, size in names.items() if name and not name.endswith("/")}
 
     def _has(self, name: str, size: int) -> bool:
         path = self.folder / name
-        return name.startswith("images/") and path.is_file() and path.stat().st_size == size
+        return path.is_file() and path.stat().st_size == size
 
     def _token(self) -> bytes | None:
         path = self.folder / _TOKEN
@@ -198,7 +218,7 @@ def at_any_address(build: Callable[P, Summary]) -> Callable[P, Summary]:
     """Let a function that makes a report in a folder make it at an address too.
 
     Args:
-        build: Takes `out` as its third argument, and `progress`.
+        build: Takes `dataset`, `out` and `progress`.
     """
 
     @wraps(build)
@@ -208,6 +228,7 @@ def at_any_address(build: Callable[P, Summary]) -> Callable[P, Summary]:
         if local_path(out) is not None:
             bound.arguments["out"] = local_path(out)
             return build(*bound.args, **bound.kwargs)
+        check_apart(str(out), bound.arguments["dataset"])
         with mirrored(str(out)) as mirror:
             with shown() if given is True else nullcontext(given or None) as watch:
                 bound.arguments["out"] = mirror.folder

@@ -65,11 +65,11 @@ class Options:
         """The options by name, as they stand in `run.js`."""
         return {**asdict(self), "methods": list(self.methods), "format": FORMAT}
 
-    def digest(self, *others: str) -> str:
-        """A digest of the options and of what else the records depend on.
 
-        Args:
-            *others: Such as the digest of the model.
-        """
-        text = json.dumps([self.as_dict(), *others], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+def digest_of(*parts: Any) -> str:
+    """A digest of what results depend on.
+
+    Args:
+        *parts: What JSON can hold, such as options and the digest of a model.
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

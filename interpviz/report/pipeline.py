@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import torch
+
 from interpviz.report.explain import Explainer
+from interpviz.report.filling import next_size
 from interpviz.report.ledger import Counts, Ledger, Outcome, Watch
 from interpviz.report.prepare import Prepared, Preparer, quiet_decoding
 from interpviz.report.retrying import Retrying
@@ -22,6 +25,7 @@ class Pipeline:
         prepare: What workers do.
         explain: What the model does.
         batch_size: How many images the model sees at once.
+        fill: The device to fill with larger batches from then on; None where the number is fixed.
         workers: How many threads prepare.
         watch: Is told how far the run is, after each batch.
     """
@@ -33,9 +37,11 @@ class Pipeline:
         explain: Explainer,
         *,
         batch_size: int,
+        fill: torch.device | None = None,
         workers: int,
         watch: Watch,
     ) -> None:
+        self._fill = fill
         self._store = store
         self._prepare = prepare
         self._explain = Retrying(explain)
@@ -51,7 +57,7 @@ class Pipeline:
             total: How many there are.
 
         Raises:
-            InterpvizError: The model cannot explain any image of the first batch.
+            InterpvizError: The model cannot explain any image.
         """
         self._ledger = Ledger(self._store, total, self._watch, self._batch_size)
         # By shape, the one that was opened first in front.
@@ -68,7 +74,7 @@ class Pipeline:
                     self._flush(batches.pop(next(iter(batches))))
             for batch in batches.values():
                 self._flush(batch)
-        self._watch(self.counts)
+        self._ledger.end()
         return self._ledger.outcome
 
     @property
@@ -77,13 +83,12 @@ class Pipeline:
         return self._ledger.counts
 
     def _prepared(self, total: int) -> Iterator[Prepared]:
-        # The window bounds what is in memory, whatever the number of images.
-        window = 2 * self._batch_size + self._workers
         waiting: deque[Future[Prepared]] = deque()
         with ThreadPoolExecutor(self._workers, "interpviz") as pool:
             try:
                 for index in range(total):
-                    if len(waiting) >= window:
+                    # This bounds what is in memory, whatever the number of images.
+                    if len(waiting) >= 2 * self._batch_size + self._workers:
                         yield waiting.popleft().result()
                     waiting.append(pool.submit(self._prepare, index))
                     self.counts.held = max(self.counts.held, len(waiting))
@@ -107,7 +112,10 @@ class Pipeline:
             [done.mask for done in batch],
         )
         self._ledger.enter(batch, results)
-        self._batch_size = min(self._batch_size, self._explain.most or self._batch_size)
+        if self._explain.most:
+            self._batch_size = min(self._batch_size, self._explain.most)
+        elif self._fill and len(batch) == self._batch_size:
+            self._batch_size = next_size(self._batch_size, self._fill)
 
 
 def cores() -> int:

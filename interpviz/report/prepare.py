@@ -161,8 +161,12 @@ class Preparer:
         if seen is None or seen.stamp != stamp:
             return False
         done.label = item.label or seen.label
-        done.key = self._key(seen.digest, done.label)
-        return self._memory.has(done.key)
+        key = self._key(seen.digest, done.label)
+        if not self._memory.has(key):
+            # Only who reads it knows whether this is still its content.
+            return False
+        done.key = key
+        return True
 
     def _prepare(self, item: Item, done: Prepared) -> None:
         mask = self._mask_path(item)

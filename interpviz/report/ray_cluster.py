@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,7 +135,10 @@ def quiet() -> Iterator[_Last]:
             for handler in logger.handlers:
                 handler.addFilter(silenced)
             logger.addHandler(last)
-        yield last
+        with warnings.catch_warnings():
+            # Such as that a few images do not keep all actors busy.
+            warnings.filterwarnings("ignore", module=r"ray\.data")
+            yield last
     finally:
         for name, value in before.items():
             setattr(context, name, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ from interpviz.report.store import Store
 from interpviz.zoo.any_model import Loaded
 
 _CALLS = 1000  # chunks that a process decodes before a fresh one takes its place
+# Ray keeps each chunk in its store from the start, at a millisecond and 5 KiB of this process each.
+_MOST_CHUNKS = 4000
 _LOST = "no worker came back with it, in several attempts"
 
 
@@ -62,7 +64,7 @@ def on_ray(
 
     Raises:
         InputError: Ray failed, or its cluster is too small.
-        InterpvizError: The model cannot explain any image of the first batch.
+        InterpvizError: The model cannot explain any image.
     """
     keys = np.sort(np.array(store.keys(), dtype="S20"))
     own = None if hasattr(source, "part") else source
@@ -71,7 +73,8 @@ def on_ray(
         loaded.model.cpu()
     with connected():
         pool = pool_of(workers, device)
-        where = "cpu" if not pool.gpus else device
+        # An actor sees the GPU that it was given, and no other: a number would name a wrong one.
+        where = None if pool.gpus else "cpu"
         pipeline = RayPipeline(
             store,
             source,
@@ -120,6 +123,7 @@ class RayPipeline:
         self._pool = pool
         self._watch = watch
         self._ledger = Ledger(store, 0, watch, batch_size)
+        self._came = False
 
     @property
     def counts(self) -> Counts:
@@ -134,18 +138,19 @@ class RayPipeline:
 
         Raises:
             InputError: Ray failed.
-            InterpvizError: The model cannot explain any image of the first batch.
+            InterpvizError: The model cannot explain any image.
         """
         from ray.exceptions import RayError
 
         self._ledger = Ledger(self._store, total, self._watch, self._batch_size)
         waiting = [index for index in range(total) if not self._is_known(index)]
         try:
-            if waiting:
-                self._bring(waiting)
+            most = _MOST_CHUNKS * self._batch_size
+            for first in range(0, len(waiting), most):
+                self._bring(waiting[first : first + most])
         except RayError as error:
             raise _failed(error) from error
-        self._watch(self.counts)
+        self._ledger.end()
         return self._ledger.outcome
 
     def _is_known(self, index: int) -> bool:
@@ -155,7 +160,7 @@ class RayPipeline:
     def _bring(self, waiting: Sequence[int]) -> None:
         with quiet() as last:
             left = self._attempt(waiting, self._batch_size)
-            if len(left) == len(waiting) and last.error is not None:
+            if not self._came and last.error is not None:
                 raise _failed(last.error) from last.error
             # A picture on which a process dies takes others with it, so what is left goes alone.
             left = self._attempt(left, 1) if left else left
@@ -170,6 +175,7 @@ class RayPipeline:
             # What came twice, because a worker died when it had sent it, is dropped.
             fresh = [image for image in images if image.done.index in left]
             left.difference_update(image.done.index for image in fresh)
+            self._came = self._came or bool(fresh)
             self._take(fresh)
         return sorted(left)
 
@@ -189,11 +195,17 @@ class RayPipeline:
         results = [image.result for image in once.values() if image.result is not None]
         self._ledger.enter([image.done for image in once.values()], results)
 
-    def _streamed(self, indices: Sequence[int], size: int) -> Iterator[list[Sent]]:
+    @cached_property
+    def _shared(self) -> tuple[Any, Any]:
         import ray
+
+        return ray.put(self._preparing), ray.put(self._explaining)
+
+    def _streamed(self, indices: Sequence[int], size: int) -> Iterator[list[Sent]]:
+        import ray.data
         from ray.data import ActorPoolStrategy
 
-        preparing, explaining = ray.put(self._preparing), ray.put(self._explaining)
+        preparing, explaining = self._shared
         starts = range(0, len(indices), size)
         chunks = [{"chunk": chunk(self._source, indices[first : first + size])} for first in starts]
         stages = (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from interpviz.errors import InputError
 from interpviz.report.addresses import local_path
 from interpviz.report.datasets import DatasetSource
-from interpviz.report.decode import decode
+from interpviz.report.decode import UndecodableError, decode
 from interpviz.report.files import HOME, file_stamp, read_file
 from interpviz.report.items import Content, Item, is_image_name, label_of, labels_of
 from interpviz.report.remote import scan_remote
@@ -52,12 +52,14 @@ class Folder:
         labels: The names of the classes, sorted: the folders that directly hold images, where
             there are at least two.
         others: How many files there are no images by their names.
+        unread: Folders that cannot be listed, which stand among the paths, and the reasons.
     """
 
     root: Path
     paths: Sequence[str]
     labels: list[str]
     others: int = 0
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -73,7 +75,10 @@ class Folder:
 
     def read(self, index: int) -> Content:
         """The bytes of the file."""
-        data = read_file(self.root / self.paths[index])
+        path = self.paths[index]
+        if path in self.unread:
+            raise UndecodableError(f"a folder that cannot be read: {self.unread[path]}")
+        data = read_file(self.root / path)
         return Content(hashlib.sha256(data).hexdigest(), lambda: decode(data))
 
     def part(self, indices: Iterable[int]) -> Folder:
@@ -85,20 +90,22 @@ def scan_folder(folder: str | Path) -> Folder:
     """Find the images below a folder.
 
     Files whose names are not those of images are left alone, and so are hidden ones. Linked
-    folders are followed, each folder once. Folders that hold a report are left out.
+    folders are followed, each folder once. Folders that hold a report are left out. A folder that
+    cannot be listed takes the place of an image that cannot be read.
 
     Args:
         folder: Where to look.
 
     Raises:
-        InputError: There is no such folder, or no image in it.
+        InputError: There is no such folder, or no image in it that can be read.
     """
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise InputError(f"There is no folder {root}: pass one that holds images.")
     paths, others = [], 0
     seen: set[tuple[int, int]] = set()
-    for where, folders, files in os.walk(root, followlinks=True):
+    refused: list[OSError] = []
+    for where, folders, files in os.walk(root, followlinks=True, onerror=refused.append):
         status = Path(where).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
@@ -110,14 +117,21 @@ def scan_folder(folder: str | Path) -> Folder:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             if is_image_name(name):
-                paths.append((Path(where) / name).relative_to(root).as_posix())
+                paths.append(_below(root, Path(where) / name))
             else:
                 others += 1
+    unread = {_below(root, error.filename): error.strerror or str(error) for error in refused}
     if not paths:
-        raise InputError(f"There are no images below {root}: pass a folder that holds some.")
-    paths.sort()
+        reason = "".join(f" ({name} cannot be read: {unread[name]})" for name in list(unread)[:1])
+        raise InputError(
+            f"There are no images below {root}{reason}: pass a folder that holds some."
+        )
     parents = {PurePosixPath(path).parent for path in paths}
-    return Folder(root, tuple(paths), labels_of(parents), others)
+    return Folder(root, tuple(sorted([*paths, *unread])), labels_of(parents), others, unread)
+
+
+def _below(root: Path, path: str | Path) -> str:
+    return Path(path).relative_to(root).as_posix()
 
 
 def find_source(dataset: Any) -> Source:

@@ -47,6 +47,17 @@ class _Place:
     picture: int
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture that a store wrote.
+
+    Args:
+        name: Its path below the folder of the report, with `/`.
+    """
+    home, _, file = name.rpartition("/")
+    own = _PICTURE.fullmatch(file)
+    return own is not None and own[1] is None and home == f"images/{own[2][:2]}"
+
+
 class Store:
     """The journal and the pictures of a report.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpviz.device import best_device
-from interpviz.errors import AssetError, nearest
+from interpviz.errors import AssetError, InputError, InterpvizError, nearest
 from interpviz.zoo.any_model import Loaded, as_loaded, place
 from interpviz.zoo.checkpoints import load_checkpoint, read_checkpoint
 from interpviz.zoo.extras import require
@@ -17,6 +17,8 @@ from interpviz.zoo.libraries import from_hugging_face, from_timm, from_torchvisi
 from interpviz.zoo.models import REGISTRY, load_model
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import torch
 
 _BUILT_TO_FIT = {"torchvision": from_torchvision, "timm": from_timm}
@@ -47,7 +49,8 @@ def find_model(
 
     Raises:
         AssetError: There is no such model, or its weights cannot be had or do not fit.
-        InputError: The function returns something else, or the device cannot be used.
+        InputError: The function or its module fails, or it returns something else; or the device
+            cannot be used. What was raised is the cause.
     """
     state = None if checkpoint is None else read_checkpoint(checkpoint)
     kind, _, name = spec.partition(":")
@@ -88,13 +91,38 @@ def _of_zoo(name: str, weights: str) -> Loaded:
 def _call(module: str, function: str) -> Any:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
-        made = import_module(module)
-    except ModuleNotFoundError as error:
-        raise AssetError(
-            f"There is no module {module!r} ({error}): start where it can be imported, or install "
-            "it."
-        ) from error
-    if not callable(getattr(made, function, None)):
+    made = _imported(module)
+    make = getattr(made, function, None)
+    if not callable(make):
         raise AssetError(f"{module} has no function {function!r}. {nearest(function, dir(made))}")
-    return getattr(made, function)()
+    try:
+        return make()
+    except InterpvizError:
+        raise
+    # A script that reads its own arguments ends the process.
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"The function {module}:{function} raised {_told(error)}: call it in Python to see "
+            "where."
+        ) from error
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module}.".startswith(f"{missing}."):
+            raise AssetError(
+                f"There is no module {module!r} ({error}): start where it can be imported, or "
+                "install it."
+            ) from error
+        raise InputError(
+            f"The module {module!r} cannot be imported, since it raised {_told(error)}: import it "
+            "in Python to see where."
+        ) from error
+
+
+def _told(error: BaseException) -> str:
+    message = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__} ({message})" if message else type(error).__name__

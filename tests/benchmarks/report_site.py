@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from interpviz.report.data import SHARD, write_script
+from interpviz.report.data import SHARD
+from interpviz.report.scripts import write_script
 from interpviz.report.site import write_site
 
 sys.path.append(str(Path(__file__).parents[1] / "site"))

@@ -1,8 +1,9 @@
 import json
-import re
+import shlex
 
 import pytest
 import torch
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -22,25 +23,78 @@ def test_help_has_an_example_of_each_command(call, command):
         assert f"interpviz {command}" in shown.output
 
 
-def test_all_examples_in_the_help_can_be_parsed(call):
-    from interpviz.cli import attention, cam, report
+def commands(group, *path):
+    """The words before each command, and the command."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name), command
 
-    for module in (attention, cam, report):
-        for line in module.EXAMPLES.split("\n\n")[1:]:
-            known = call(line.split()[1], "--help", env={"COLUMNS": "200"}).output
-            assert all(option in known for option in re.findall(r"--[a-z-]+", line))
+
+ALL = dict(commands(typer.main.get_command(app)))
 
 
-def test_version_and_completion(call):
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_the_examples_in_the_help_are_calls_of_the_command(path):
+    command = ALL[path]
+    title, *lines = command.epilog.split("\n\n")
+    assert (title, bool(lines)) == ("Examples:", True)
+    for line in lines:
+        words = shlex.split(line.partition(" < ")[0])
+        assert tuple(words[: len(path) + 1]) == ("interpviz", *path)
+        with command.make_context("interpviz", words[len(path) + 1 :]) as context:
+            assert context.args == []
+
+
+def test_a_wrong_example_would_be_found():
+    with pytest.raises(Exception, match="No such option"):
+        ALL["cam",].make_context("interpviz", ["cat.jpg", "--targets", "tabby"])
+
+
+def test_version(call):
     assert call("--version").output.strip() == interpviz.__version__
-    words = {"COMP_WORDS": "interpviz cam --method gradcam", "COMP_CWORD": "3"}
-    asked = {"_INTERPVIZ_COMPLETE": "complete_bash", **words}
-    done = CliRunner().invoke(app, prog_name="interpviz", env=asked)
-    assert done.output.split() == ["gradcam", "gradcam++"]
-    from interpviz.cli.common import _complete_method, _complete_model
 
-    assert _complete_method("grad") == [n for n in methods() if n.startswith("grad")]
-    assert set(_complete_model("")) > set(model_names())
+
+def completed(shell, line):
+    """What a shell is told to offer in the place of the last word of a line."""
+    words = line.split(" ")
+    asked = {"_INTERPVIZ_COMPLETE": f"complete_{shell}"}
+    if shell == "bash":
+        asked |= {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    else:
+        asked |= {"_TYPER_COMPLETE_ARGS": line}
+    if shell == "fish":
+        asked |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    return CliRunner().invoke(app, prog_name="interpviz", env=asked).output
+
+
+@pytest.mark.parametrize("command", ["cam x.png", "report"])
+def test_methods_are_completed(command):
+    told = completed("bash", f"interpviz {command} --method gradcam").split()
+    assert told == ["gradcam", "gradcam++"]
+    assert set(completed("bash", f"interpviz {command} --method ").split()) == set(methods())
+
+
+@pytest.mark.parametrize("command", ["cam x.png", "attention words", "report"])
+def test_models_are_completed(command):
+    told = completed("bash", f"interpviz {command} --model ").split()
+    assert set(told) == {*model_names(), "torchvision:", "timm:", "hf:"}
+    assert completed("bash", f"interpviz {command} -m efficientnet_l").split() == [
+        name for name in model_names() if name.startswith("efficientnet_l")
+    ]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_are_told_the_names_too(shell):
+    told = completed(shell, "interpviz cam x.png --method gradcam")
+    assert "gradcam++" in told
+    assert "layercam" not in told
+    assert "efficientnet_lite0" in completed(shell, "interpviz cam x.png --model effi")
+
+
+def test_names_of_the_zoo_are_completed_where_one_is_fetched():
+    assert completed("bash", "interpviz zoo get ").split() == model_names()
 
 
 def test_cam_draws_and_prints(call, net, photo, tmp_path):

@@ -70,3 +70,17 @@ def test_what_does_not_fit_together_is_said(call, model, net, photo, tmp_path):
         assert done.exit_code == 2, done.output
         assert reason in " ".join(done.stderr.replace("│", " ").split())
         assert not (tmp_path / "out").exists()
+
+
+def test_the_help_says_what_differs_for_texts(call, model, tmp_path):
+    shown = call("report", "--help", env={"COLUMNS": "400"}).output
+    for said in (
+        "with --texts a name or an index",
+        "of texts the first, middle and last",
+        "with --images its address",
+    ):
+        assert said in shown
+    (tmp_path / "a.txt").write_text("a cat\n")
+    done = call("report", "-m", model, "-t", tmp_path / "a.txt", "-o", "memory://reports/one")
+    assert done.exit_code == 2, done.output
+    assert "write a report of texts to a folder" in done.stderr

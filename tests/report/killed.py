@@ -1,6 +1,6 @@
 """Makes reports in children of this process, each killed at another moment.
 
-    python killed.py MODEL IMAGES OUT DEATHS SEED
+    python killed.py images|texts MODEL DATA OUT DEATHS SEED
 
 A run is begun again in the same folder until one is left alone; then another report is begun, in a
 folder of its own in OUT, until there were as many deaths as wanted. A child counts what it asks of
@@ -30,22 +30,20 @@ def watch(out, act):
     sys.addaudithook(hook)
 
 
-def run(model, images, out, act):
+def run(build, out, act):
     """How a run in a child ended."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]
-    from interpviz.report import build
-
     watch(out, act)
-    build(model, images, out, batch_size=4, workers=2)
+    build(out)
     os._exit(0)
 
 
-def events_of(model, images, out):
+def events_of(build, out):
     """How often a whole run asks something of the file system."""
     read, write = os.pipe()
-    assert run(model, images, out, lambda count: os.write(write, b".")) == 0
+    assert run(build, out, lambda count: os.write(write, b".")) == 0
     os.close(write)
     return len(os.read(read, 1 << 16))
 
@@ -61,10 +59,10 @@ def die(count, at):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def finish(model, images, out, events, draw):
+def finish(build, out, events, draw):
     """Begin a report again until it is done; the deaths on the way."""
     for deaths in itertools.count():
-        status = run(model, images, out, partial(die, at=draw.randrange(1, events + 1)))
+        status = run(build, out, partial(die, at=draw.randrange(1, events + 1)))
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
             assert status == 0
             return deaths
@@ -72,20 +70,29 @@ def finish(model, images, out, events, draw):
             shorten(out / ".interpviz" / "journal.jsonl", draw.randrange(1, 80))
 
 
+def builder(kind, model, data):
+    """What builds a report in a folder."""
+    from interpviz.report import build, build_texts
+
+    if kind == "images":
+        return lambda out: build(model, data, out, batch_size=4, workers=2)
+    # One at a time: in other batches, as they come after a death, numbers are rounded otherwise.
+    return lambda out: build_texts(model, data, out, batch_size=1)
+
+
 def main():
     import torch
 
-    import interpviz.report.building  # noqa: F401
-
     torch.set_num_threads(1)
-    model, images, out, wanted, seed = sys.argv[1:]
+    kind, model, data, out, wanted, seed = sys.argv[1:]
+    build = builder(kind, model, data)
     draw = random.Random(int(seed))
-    events = events_of(model, images, Path(out) / "undisturbed")
+    events = events_of(build, Path(out) / "undisturbed")
     deaths = 0
     for number in itertools.count():
         if deaths >= int(wanted):
             break
-        deaths += finish(model, images, Path(out) / f"{number:02d}", events, draw)
+        deaths += finish(build, Path(out) / f"{number:02d}", events, draw)
     print(deaths)
 
 

@@ -8,6 +8,9 @@ import pytest
 from interpviz.errors import InputError
 from interpviz.report import build
 from interpviz.report.mirror import Mirror
+from interpviz.report.remote import scan_remote
+
+KEY = "0123456789abcdef0123"
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +75,13 @@ def test_a_report_at_an_address_is_that_of_the_folder(  # noqa: PLR0917
     build(net, folder, tmp_path / "here")
     memory.get("/bucket/site", str(tmp_path / "fetched"), recursive=True)
     assert_same(data(tmp_path / "fetched"), data(tmp_path / "here"))
-    for page in ("index.html", "image/index.html"):
-        assert (tmp_path / "fetched" / page).exists() == (tmp_path / "here" / page).exists()
+    fetched, here = (
+        {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+        for root in (tmp_path / "fetched", tmp_path / "here")
+    )
+    assert {"index.html", "image.html"} < here
+    # What tells of a copy is at an address alone, and what keeps others off on a machine alone.
+    assert fetched - {".interpviz/copy.txt"} == here - {".interpviz/lock"}
 
 
 def test_another_machine_goes_on_with_a_report_at_an_address(net, photos, memory, other_machine):
@@ -114,6 +122,80 @@ def test_an_address_with_other_files_is_not_written_to(net, photos, memory):
     with pytest.raises(InputError, match="holds other files"):
         build(net, photos(2), "memory://bucket/site")
     assert memory.find("/bucket/site") == ["/bucket/site/index.html"]
+
+
+def test_photos_in_a_folder_of_images_are_not_taken_for_a_report(net, photos, memory):
+    memory.put(str(photos(3)), "/bucket/run/images", recursive=True)
+    before = memory.find("/bucket/run")
+    with pytest.raises(InputError, match="would lie among the images"):
+        build(net, "memory://bucket/run/images", "memory://bucket/run", site=False)
+    with pytest.raises(InputError, match="holds other files"):
+        build(net, photos(3), "memory://bucket/run", site=False)
+    assert memory.find("/bucket/run") == before
+
+
+def test_images_in_a_report_at_an_address_are_refused(net, photos, memory):
+    out = "memory://bucket/site"
+    build(net, photos(3), out, site=False)
+    memory.put(str(photos(3)), "/bucket/site/photos", recursive=True)
+    inside = f"{out}/photos"
+    for dataset in (inside, scan_remote(inside), out):
+        with pytest.raises(InputError, match="would lie among the images"):
+            build(net, dataset, out, site=False)
+    # One beside it whose name begins alike is another one.
+    memory.put(str(photos(3)), "/bucket/site-photos", recursive=True)
+    assert build(net, "memory://bucket/site-photos", out, site=False).explained == 3
+
+
+def test_a_report_below_its_images_at_an_address_is_not_taken_for_images(net, photos, memory):
+    memory.put(str(photos(3)), "/bucket/photos", recursive=True)
+    for _ in range(2):
+        summary = build(net, "memory://bucket/photos", "memory://bucket/photos/site", site=False)
+        assert summary.total == 3
+
+
+def test_only_files_of_the_report_are_fetched_and_removed(net, photos, memory, other_machine):
+    folder, out = photos(3), "memory://bucket/site"
+    build(net, folder, out, site=False)
+    kept = [f"images/mine/{KEY}.webp", "images/01/holiday.webp", f"images/02/{KEY}.webp"]
+    kept += ["images/holiday.jpg", "data/records-mine.js", "data/records-7.js", "notes.txt"]
+    gone = [f"images/01/{KEY}.webp", "data/records-007.js"]
+    other_machine()
+    for name in (*kept, *gone):
+        memory.pipe_file(f"/bucket/site/{name}", b"x")
+    moved = []
+    inner = Mirror._move
+
+    def move(self, how, names):
+        moved.extend(names)
+        inner(self, how, names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Mirror, "_move", move)
+        assert build(net, folder, out, site=False).new == 0
+    assert all(memory.exists(f"/bucket/site/{name}") for name in kept)
+    assert not any(memory.exists(f"/bucket/site/{name}") for name in gone)
+    assert not {*kept} & {*moved}
+
+
+def test_a_first_copy_that_is_cut_off_is_known_again(net, photos, memory, monkeypatch):
+    folder, out, inner = photos(3), "memory://bucket/site", Mirror._move
+    for last in range(4):
+        memory.rm("/bucket", recursive=True) if memory.exists("/bucket") else None
+        calls = []
+
+        def move(self, how, names, calls=calls, last=last):
+            if how == self._files.put and len(calls) >= last:
+                raise KeyboardInterrupt
+            calls.append(names)
+            inner(self, how, names)
+
+        monkeypatch.setattr(Mirror, "_move", move)
+        with pytest.raises(KeyboardInterrupt):
+            build(net, folder, out, site=False)
+        monkeypatch.setattr(Mirror, "_move", inner)
+        assert build(net, folder, out, site=False).explained == 3
+        assert sum(name.endswith(".webp") for name in memory.find("/bucket/site")) == 3
 
 
 def test_two_processes_do_not_write_to_one_address(net, photos, memory):

@@ -219,3 +219,12 @@ def test_one_image_that_the_model_refuses_stops_no_other(net, photos, tmp_path):
     summary = build((loaded.model, transform), photos(6), tmp_path / "out", workers=1)
     assert summary.explained == 5
     assert "NaN" in summary.failures[0][1]
+
+
+def test_a_preprocessing_that_fails_is_said_at_once(net, photos, tmp_path):
+    def preprocess(image):
+        raise KeyError("no such size")
+
+    with pytest.raises(InputError, match=r"fails on a plain grey picture \(KeyError"):
+        build(net, photos(2), tmp_path / "out", preprocess=preprocess)
+    assert not (tmp_path / "out").exists()

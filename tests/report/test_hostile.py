@@ -1,6 +1,8 @@
+import errno
 import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from interpviz.cli.app import app
+from interpviz.errors import InputError
+from interpviz.report import build
 from interpviz.report.decode import decode
 from interpviz.report.sources import scan_folder
 
@@ -125,6 +129,36 @@ def test_large_photos_are_decoded_at_a_share_of_their_size():
     picture, notes = decode(saved(Image.new("L", (9000, 8000), 77), "JPEG"))
     assert picture.size == (4500, 4000)
     assert notes == ["decoded at 4500 x 4000"]
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Makes folders of some names ones that the system does not list."""
+    names, inner = set(), os.scandir
+
+    def scandir(path):
+        if Path(path).name in names:
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return inner(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return names
+
+
+def test_folders_that_cannot_be_read_are_listed(net, photos, tmp_path, locked):
+    folder = photos(6)
+    (folder / "pear" / "deep" / "locked").mkdir(parents=True)
+    locked |= {"plum", "locked"}
+    summary = build(net, folder, tmp_path / "out", site=False)
+    assert (summary.total, summary.explained) == (6, 4)
+    reason = "a folder that cannot be read: Permission denied"
+    assert summary.failures == [("pear/deep/locked", reason), ("plum", reason)]
+    assert scan_folder(folder).labels == ["apple", "pear"]
+    locked.clear()
+    assert build(net, folder, tmp_path / "out", site=False).failures == []
+    locked.add("photos")
+    with pytest.raises(InputError, match=r"no images below .*cannot be read: Permission denied"):
+        build(net, folder, tmp_path / "out", site=False)
 
 
 def test_linked_folders_are_followed_once(photos, tmp_path):

@@ -1,9 +1,15 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+if (folder := str(Path(__file__).parent)) not in sys.path:
+    sys.path.append(folder)
+
+from text_models import TEXTS, classifier, content, saved, tokenizer
 
 from interpviz.report import build
 from interpviz.report.store import opened
@@ -18,22 +24,43 @@ def pages(out):
     return {p.relative_to(out): p.read_bytes() for p in files}
 
 
+def killed(kind, model, given, outs, deaths):
+    """Reports that were killed on their way, and an undisturbed one."""
+    script = Path(__file__).with_name("killed.py")
+    call = [sys.executable, script, kind, model, given, outs, str(deaths), "3"]
+    done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= deaths
+    assert not list(outs.glob("*/**/.part-*"))
+    undisturbed = outs / "undisturbed"
+    others = [out for out in sorted(outs.iterdir()) if out != undisturbed]
+    for out in others:
+        assert pages(out) == pages(undisturbed)
+    return undisturbed, others
+
+
 def test_reports_killed_twenty_times_are_those_of_an_undisturbed_run(
     net, photos, tmp_path, data, assert_same
 ):
     folder = photos(24)
     (folder / "pear" / "broken.png").write_bytes(b"no picture")
-    outs = tmp_path / "outs"
-    call = [sys.executable, Path(__file__).with_name("killed.py"), net, folder, outs, "20", "3"]
-    done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 20
-    undisturbed = data(outs / "undisturbed")
-    killed = [out for out in sorted(outs.iterdir()) if out.name != "undisturbed"]
-    for out in killed:
-        assert_same(data(out), undisturbed)
-        assert pages(out) == pages(undisturbed.out)
-    assert not list(outs.glob("*/**/.part-*"))
+    undisturbed, others = killed("images", net, folder, tmp_path / "outs", 20)
+    for out in others:
+        assert_same(data(out), data(undisturbed))
+
+
+def test_reports_of_texts_killed_on_the_way_are_those_of_an_undisturbed_run(tmp_path):
+    model = saved(classifier(), tokenizer(tmp_path / "words"), tmp_path / "model")
+    labels = ["good", "bad"] * len(TEXTS)
+    lines = [json.dumps({"text": t, "label": n}) for t, n in zip(TEXTS, labels, strict=False)]
+    (tmp_path / "a.jsonl").write_text("\n".join([*lines, "{"]))
+    undisturbed, others = killed("texts", model, tmp_path / "a.jsonl", tmp_path / "outs", 6)
+    for out in others:
+        assert scripts(out) == scripts(undisturbed)
+
+
+def scripts(out):
+    return {str(p.relative_to(out)): content(p) for p in sorted((out / "data").rglob("*.js"))}
 
 
 @pytest.mark.parametrize("cut", [1, 2, 40, 333])

@@ -58,6 +58,15 @@ def test_a_report_does_not_lie_over_its_images(net, photos, tmp_path):
         assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_images_in_a_report_are_refused(net, photos, tmp_path):
+    out = tmp_path / "data"
+    build(net, photos(3), out, site=False)
+    inside = photos(3, "data/photos")
+    for dataset in (inside, f"file://{inside}", scan_folder(inside)):
+        with pytest.raises(InputError, match="would lie among the images"):
+            build(net, dataset, out, site=False)
+
+
 def test_a_report_below_its_images_is_not_taken_for_images(net, photos, tmp_path):
     folder = photos(3)
     for _ in range(2):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 
 import pytest
 
@@ -44,6 +45,26 @@ def test_as_on_one_machine(cluster, net, photos, tmp_path, data, assert_same):
     again = build(net, folder, tmp_path / "ray", engine="ray", batch_size=4, workers=2)
     assert (again.explained, again.new) == (30, 0)
     assert build(net, folder, tmp_path / "ray", batch_size=4).new == 0
+
+
+def test_many_images_go_in_parts(  # noqa: PLR0917
+    cluster, net, photos, tmp_path, data, assert_same, monkeypatch
+):
+    from ray import data as ray_data
+
+    folder, inner, sent = photos(12), ray_data.from_items, []
+
+    def from_items(items, **options):
+        sent.append(len(items))
+        return inner(items, **options)
+
+    monkeypatch.setattr("interpviz.report.ray_engine._MOST_CHUNKS", 2)
+    monkeypatch.setattr(ray_data, "from_items", from_items)
+    build(net, folder, tmp_path / "local", batch_size=4, site=False)
+    options = {"engine": "ray", "batch_size": 4, "workers": 2, "site": False}
+    assert build(net, folder, tmp_path / "ray", **options).new == 12
+    assert sent == [2, 1]
+    assert_same(data(tmp_path / "ray"), data(tmp_path / "local"))
 
 
 def workers_of_ray() -> list[int]:
@@ -117,6 +138,30 @@ def test_pools_that_leave_nothing_for_reading(cluster, net, photos, tmp_path):
         build(net, photos(2), tmp_path / "out", workers=4, **options)
     with pytest.raises(InputError, match="has 0 GPUs"):
         build(net, tmp_path / "photos", tmp_path / "out", device="cuda", **options)
+
+
+@pytest.mark.parametrize(("gpus", "device"), [(1, None), (0, "cpu")])
+def test_an_actor_runs_on_the_device_that_it_was_given(
+    gpus, device, net, tmp_path, photos, monkeypatch
+):
+    from interpviz.report import ray_engine
+    from interpviz.report.ray_cluster import Pool
+
+    made = []
+
+    class Pipeline:
+        def __init__(self, store, source, prepare, preparing, explaining, **options):
+            made.append(explaining)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray_engine, "connected", nullcontext)
+    monkeypatch.setattr(ray_engine, "pool_of", lambda workers, device: Pool(2, gpus))
+    monkeypatch.setattr(ray_engine, "RayPipeline", Pipeline)
+    asked = {"device": "cuda:1"} if gpus else {}
+    with pytest.raises(KeyboardInterrupt):
+        build(net, photos(2), tmp_path / "out", engine="ray", site=False, **asked)
+    # A process that was given the second GPU sees it as its first.
+    assert made[0].device == device
 
 
 @pytest.mark.parametrize("engine", ["rey", "cloud"])

@@ -8,6 +8,7 @@ from torchvision.transforms import functional
 
 from interpviz.errors import InputError
 from interpviz.report import build
+from interpviz.report.decode import UndecodableError
 from interpviz.report.store import opened
 from interpviz.zoo.external import find_model
 
@@ -67,6 +68,34 @@ def test_a_failure_is_remembered_until_the_file_changes(net, photos, tmp_path, d
     draw(9).save(broken)
     mended = build(net, folder, out)
     assert (mended.new, mended.failures) == (1, [])
+
+
+def test_a_read_that_fails_in_passing_is_not_remembered(net, photos, tmp_path, monkeypatch):
+    folder, out = photos(3), tmp_path / "out"
+    build(net, folder, out, site=False)
+    next(out.glob("images/*/*.webp")).unlink()
+    with monkeypatch.context() as patch:
+
+        def fail(path):
+            raise UndecodableError("cannot be read: Input/output error")
+
+        patch.setattr("interpviz.report.sources.read_file", fail)
+        hurt = build(net, folder, out, site=False)
+    assert [reason for _, reason in hurt.failures] == ["cannot be read: Input/output error"]
+    assert build(net, folder, out, site=False).failures == []
+
+
+def test_memory_that_runs_out_is_not_remembered(net, photos, tmp_path, monkeypatch):
+    folder, out = photos(3), tmp_path / "out"
+    with monkeypatch.context() as patch:
+
+        def fail(opened):
+            raise MemoryError
+
+        patch.setattr("interpviz.report.decode.upright", fail)
+        hurt = build(net, folder, out, site=False)
+    assert {reason for _, reason in hurt.failures} == {"too large for the memory"}
+    assert build(net, folder, out, site=False).explained == 3
 
 
 def test_two_processes_do_not_write_to_one_report(net, photos, tmp_path):

@@ -11,9 +11,10 @@ import pytest
 from interpviz.errors import InputError
 from interpviz.report import build
 from interpviz.report.site import shell, write_site
-from interpviz.report.site.shell import SCRIPTS, render
+from interpviz.report.site.shell import render, sources
 
-PAGES = ("index", "images", "image", "mistakes", "classes", "failures", "about")
+IMAGE_PAGES = ("index", "images", "image", "mistakes", "classes", "failures", "about")
+TEXT_PAGES = ("index", "texts", "text", "heads", "failures", "about")
 
 
 def files(folder):
@@ -23,7 +24,7 @@ def files(folder):
 def test_pages_stand_beside_the_data(net, photos, tmp_path):
     out = tmp_path / "out"
     build(net, photos(3), out, command="interpviz report")
-    assert {f"{page}.html" for page in PAGES} <= files(out)
+    assert {f"{page}.html" for page in IMAGE_PAGES} <= files(out)
     build(net, photos(3), tmp_path / "bare", site=False)
     assert files(tmp_path / "bare") == {
         name for name in files(out) if name not in render() and name != ".interpviz/shell.json"
@@ -119,7 +120,20 @@ def test_rendering_leaves_the_process_as_it_was(monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("kind", "pages"), [("docs", IMAGE_PAGES), ("texts", TEXT_PAGES)], ids=["images", "texts"]
+)
+def test_every_page_ships(kind, pages):
+    folder = Path(shell.__file__).parent / "shell" / kind
+    assert {path.stem for path in folder.glob("*.md")} == set(pages)
+
+
 def test_every_source_ships():
     folder = Path(shell.__file__).parent
-    assert sorted(SCRIPTS) == sorted(path.stem for path in (folder / "js").glob("*.js"))
-    assert {path.stem for path in (folder / "shell" / "docs").glob("*.md")} == set(PAGES)
+    js, css = folder / "js", folder / "css"
+    found = {path.relative_to(js).with_suffix("").as_posix() for path in js.rglob("*.js")}
+    assert found == {*sources("images"), *sources("texts")}
+    assert {path.stem for path in css.iterdir()} == {*shell.STYLES, "images", "texts"}
+    for kind in ("images", "texts"):
+        shown = render(kind)["report.css"].decode()
+        assert (css / f"{kind}.css").read_text("utf-8") in shown

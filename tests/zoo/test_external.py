@@ -208,6 +208,38 @@ def test_models_by_function(tmp_path, monkeypatch, photo):
         find_model("efficientnet_lite")
 
 
+def test_what_a_function_raises_is_the_cause_of_a_sentence(tmp_path, monkeypatch):
+    def make():
+        return {}["depth"]
+
+    def fetch():
+        raise AssetError("no weights")
+
+    monkeypatch.setitem(sys.modules, "nets", SimpleNamespace(make=make, fetch=fetch, exit=sys.exit))
+    said = r"^The function nets:make raised KeyError \('depth'\): call it in Python to see where\.$"
+    with pytest.raises(InputError, match=said) as caught:
+        find_model("nets:make")
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(InputError, match="raised SystemExit: call"):
+        find_model("nets:exit")
+    with pytest.raises(AssetError, match=r"^no weights$"):
+        find_model("nets:fetch")
+
+
+def test_a_module_that_fails_is_told_from_one_that_is_not_there(tmp_path, monkeypatch):
+    (tmp_path / "package_of_tests").mkdir()
+    (tmp_path / "package_of_tests" / "wants.py").write_text("import package_of_tests.nothing")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InputError, match=r"'package_of_tests\.wants' cannot be imported") as caught:
+        find_model("package_of_tests.wants:make")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+    for missing in ("package_of_tests.other", "package_of_none.nets"):
+        with pytest.raises(AssetError, match=f"no module '{missing}'"):
+            find_model(f"{missing}:make")
+    with pytest.raises(InputError, match="ValueError"):
+        find_model(":make")
+
+
 def test_a_digest_sees_every_weight_and_the_structure():
     one = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3))
     digest = weights_digest(one)

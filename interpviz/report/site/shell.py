@@ -15,20 +15,19 @@ from tempfile import TemporaryDirectory
 from interpviz.errors import InputError
 from interpviz.render.views.page import script as views
 
-SCRIPTS = (
-    "dom", "words", "loading", "columns", "query", "heat", "strip", "tiles", "grid", "controls",
-    "filters", "histogram", "confusion", "overview", "images", "mistakes", "averages", "classes",
-    "facts", "viewer", "image", "failures", "about", "boot",
+FIRST = ("dom", "words", "columns")
+SHARED = (
+    "loading", "query", "controls", "filters", "histogram", "confusion", "summary", "grid", "list",
+    "entry", "view", "failures",
 )  # fmt: skip
-"""The sources in the order in which they are joined; each defines names for those behind it."""
-
-TEXT_SCRIPTS = (
-    "dom", "words", "loading", "columns", "query", "grid", "controls", "viewer",
-    "texts/data", "texts/query", "texts/rows", "texts/choices", "texts/bars", "texts/confusion",
-    "texts/heads", "texts/overview", "texts/list", "texts/text", "texts/failures", "texts/about",
-    "texts/boot",
-)  # fmt: skip
-"""The same for reports of texts."""
+OWN = {
+    "images": (
+        "words", "near", "heat", "strip", "tiles", "averages", "overview", "mistakes", "classes",
+        "viewer", "image", "about",
+    ),
+    "texts": ("rows", "heads", "overview", "text", "about"),
+}  # fmt: skip
+STYLES = ("page", "tiles", "controls", "charts")
 
 # What the theme brings and these pages, which are opened from disk, have no use for.
 _UNUSED = ("404.html", "sitemap.xml*", "assets/javascripts/lunr/*", "assets/javascripts/workers/*")
@@ -66,10 +65,29 @@ def script(kind: str = "images") -> str:
     Args:
         kind: What the report is of: `"images"` or `"texts"`.
     """
-    names = SCRIPTS if kind == "images" else TEXT_SCRIPTS
-    sources = [(files(_HOME) / "js" / f"{name}.js").read_text("utf-8") for name in names]
+    texts = [(files(_HOME) / "js" / f"{name}.js").read_text("utf-8") for name in sources(kind)]
     head = f'(() => {{\n"use strict";\nconst VIEWS = "{views()[1]}";\n'
-    return head + "\n".join(sources) + "})();\n"
+    return head + "\n".join(texts) + "})();\n"
+
+
+def sources(kind: str) -> list[str]:
+    """The sources in the order in which they are joined; each defines names for those behind it.
+
+    Args:
+        kind: What the report is of: `"images"` or `"texts"`.
+    """
+    own = [f"{kind}/{name}" for name in OWN[kind]]
+    return [*FIRST, f"{kind}/kind", *SHARED, *own, "boot"]
+
+
+def style(kind: str = "images") -> str:
+    """The style sheet of all pages, without the theme's.
+
+    Args:
+        kind: What the report is of: `"images"` or `"texts"`.
+    """
+    texts = [(files(_HOME) / "css" / f"{name}.css").read_text("utf-8") for name in (*STYLES, kind)]
+    return "\n".join(texts)
 
 
 @cache
@@ -91,9 +109,10 @@ def render(kind: str = "images") -> dict[str, bytes]:
         pages = work / "docs"
         if kind == "texts":
             pages = work / "texts"
-            for look in ("theme.css", "report.css", "favicon.svg"):
+            for look in ("theme.css", "favicon.svg"):
                 shutil.copy(work / "docs" / look, pages)
         (pages / "report.js").write_text(script(kind), "utf-8")
+        (pages / "report.css").write_text(style(kind), "utf-8")
         (pages / "views.js").write_text(views()[0], "utf-8")
         with _quiet_theme():
             from mkdocs.commands.build import build

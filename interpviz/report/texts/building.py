@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from interpviz.errors import InputError
 from interpviz.report.addresses import local_path
-from interpviz.report.building import Summary, versions
-from interpviz.report.data import write_script
+from interpviz.report.installed import versions
 from interpviz.report.labels import class_of_label
-from interpviz.report.ledger import Counts, Watch
+from interpviz.report.ledger import Watch
+from interpviz.report.options import digest_of
 from interpviz.report.places import check_place, writable
+from interpviz.report.progress import watching
+from interpviz.report.scripts import write_script
 from interpviz.report.site import check_renderer, write_site
 from interpviz.report.store import opened
+from interpviz.report.summary import Summary
 from interpviz.report.texts.data import TextTotals, TextWriter
 from interpviz.report.texts.encoding import Encoder
 from interpviz.report.texts.explain import TextExplainer
@@ -26,7 +28,6 @@ from interpviz.report.texts.heads import COLUMNS
 from interpviz.report.texts.kind import check_kind, mark_as_texts
 from interpviz.report.texts.models import TextModel, find_text_model
 from interpviz.report.texts.options import FORMAT, TextOptionNames, TextOptions
-from interpviz.report.texts.progress import shown_texts
 from interpviz.report.texts.reading import Rows, find_rows
 from interpviz.report.texts.results import Results
 from interpviz.report.texts.running import TextOutcome, TextRun
@@ -88,7 +89,7 @@ def build_texts(
             another process is writing there, the folder holds other files or a report of images, or
             MkDocs is not installed.
         AssetError: The model cannot be had.
-        InterpvizError: The model cannot explain any text of the first batch.
+        InterpvizError: The model can explain none of the texts.
     """
     started = time.monotonic()
     if site:
@@ -108,8 +109,7 @@ def build_texts(
         with writable(folder), opened(folder) as store:
             mark_as_texts(folder)
             results = Results(store)
-            shown = shown_texts(total) if progress is True else nullcontext(progress or _silent)
-            with shown as watch:
+            with watching(progress, total, "texts") as watch:
                 outcome, new = run.stream(results, rows, total, batch_size, watch)
             totals = run.write(folder, results, outcome, command)
             if site:
@@ -133,10 +133,6 @@ def _folder(out: str | Path) -> Path:
     check_place(folder, None)
     check_kind(folder, "texts")
     return folder
-
-
-def _silent(_counts: Counts) -> None:
-    pass
 
 
 def _surveyed(rows: Rows, texts: Any) -> tuple[int, list[str]]:
@@ -187,8 +183,11 @@ class _Run:
             results,
             self.encode,
             self.explain,
-            digest=self.options.digest(
-                self.digest, self.model.does, _described(self.model.loaded.tokenizer)
+            digest=digest_of(
+                self.options.as_dict(),
+                self.digest,
+                self.model.does,
+                _described(self.model.loaded.tokenizer),
             ),
             class_of=lambda label: classes.get(label or "", -1),
             batch_size=batch_size,
@@ -224,7 +223,7 @@ class _Run:
             "heads": self.explain.heads,
             "shown": self.explain.shown,
             "columns": COLUMNS,
-            "versions": {"python": platform.python_version(), **versions()},
+            "versions": versions(),
             "command": command,
         }
 

@@ -30,19 +30,19 @@ its negative log-likelihood, null for the first, or null); `attention`, what `At
 from __future__ import annotations
 
 import base64
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from interpviz.report.data import SHARD, write_script
-from interpviz.report.files import remove_parts
+from interpviz.report.data import SHARD
+from interpviz.report.scripts import as_base64, remove_records, write_records, write_script
 from interpviz.report.texts.results import Results
 from interpviz.report.texts.running import TextOutcome
+from interpviz.report.totals import Totals
 
 _NONE = 65535
 _TOP = _NONE - 1
@@ -59,25 +59,18 @@ SCALES = {
 
 
 @dataclass
-class TextTotals:
-    """What is counted over all records.
+class TextTotals(Totals):
+    """Counts of a report of texts.
 
     Attributes:
-        explained: Texts with a result.
-        failures: The id of each other text, and its reason.
-        labelled: Texts whose label means a class.
-        right: Texts among them that were predicted as that class.
         tokens: Tokens of all texts.
+        predicted: Tokens among them that the model could have told.
+        loss: Their negative log-likelihood, all together.
     """
 
-    explained: int = 0
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    labelled: int = 0
-    right: int = 0
     tokens: int = 0
     predicted: int = 0
     loss: float = 0.0
-    confusion: Counter[tuple[int, int]] = field(default_factory=Counter)
 
 
 class TextWriter:
@@ -118,20 +111,11 @@ class TextWriter:
             results: The records.
             outcome: Which of them are whose.
         """
-        remove_parts(self._folder)
-        shards = 0
-        for first in range(0, len(outcome.ids), SHARD):
-            last = min(first + SHARD, len(outcome.ids))
-            records = [self._record(i, results, outcome) for i in range(first, last)]
-            content = {"first": first, "records": records}
-            write_script(self._folder, f"records-{shards:03d}.js", "records", content)
-            shards += 1
+        count = len(outcome.ids)
+        write_records(self._folder, count, SHARD, lambda i: self._record(i, results, outcome))
         write_script(self._folder, "summary.js", "summary", self._summary())
-        write_script(self._folder, "index.js", "index", self._index(len(outcome.ids)))
-        for path in self._folder.glob("records-*.js"):
-            number = path.stem.removeprefix("records-")
-            if number.isdecimal() and int(number) >= shards:
-                path.unlink()
+        write_script(self._folder, "index.js", "index", self._index(count))
+        remove_records(self._folder, count, SHARD)
         return self._totals
 
     def _record(self, index: int, results: Results, outcome: TextOutcome) -> dict[str, Any]:
@@ -172,24 +156,17 @@ class TextWriter:
             predicted, self._values["confidence"][index] = result["top"][0]
             self._whole["predicted"][index] = predicted
             if label >= 0:
-                totals.confusion[label, predicted] += 1
-                totals.labelled += self._label_class[label] >= 0
-                totals.right += self._label_class[label] == predicted
+                totals.judge(label, self._label_class[label], predicted)
 
     def _summary(self) -> dict[str, Any]:
         totals = self._totals
-        ranked = sorted(totals.confusion.items(), key=lambda entry: (-entry[1], entry[0]))
         with np.errstate(invalid="ignore"):
             means = self._sums / np.where(self._counts, self._counts, np.nan)
         return {
-            "explained": totals.explained,
-            "failed": len(totals.failures),
-            "labelled": totals.labelled,
-            "right": totals.right,
+            **totals.as_dict(),
             "tokens": totals.tokens,
             "loss": totals.loss / totals.predicted if totals.predicted else None,
-            "confusion": [[label, predicted, count] for (label, predicted), count in ranked],
-            "heads": _base64(means.astype("<f4")),
+            "heads": as_base64(means.astype("<f4")),
         }
 
     def _index(self, count: int) -> dict[str, Any]:
@@ -206,9 +183,5 @@ class TextWriter:
             "labels": self._labels,
             "label_class": self._label_class,
             "scales": scales,
-            "columns": {name: _base64(values) for name, values in every.items()},
+            "columns": {name: as_base64(values) for name, values in every.items()},
         }
-
-
-def _base64(values: NDArray[Any]) -> str:
-    return base64.b64encode(values.tobytes()).decode()

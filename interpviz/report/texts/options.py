@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -55,12 +53,3 @@ class TextOptions:
         """The options by name, as they stand in `run.js`."""
         layers = None if self.layers is None else list(self.layers)
         return {"layers": layers, "max_tokens": self.max_tokens, "format": FORMAT}
-
-    def digest(self, *others: str) -> str:
-        """A digest of the options and of what else the records depend on.
-
-        Args:
-            *others: Such as the digest of the model.
-        """
-        text = json.dumps([self.as_dict(), *others], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from interpviz.report.data import write_script
+from interpviz.report.scripts import write_script
 from interpviz.report.store import Store
 
 _VIEW = re.compile(r"(\.part-\d+-\d+-)?([0-9a-f]{20})\.js")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from interpviz.errors import InputError, InterpvizError
 from interpviz.report.ledger import Counts, Watch
+from interpviz.report.patience import Patience
 from interpviz.report.texts.encoding import Encoded, Encoder
 from interpviz.report.texts.explain import TextExplainer
 from interpviz.report.texts.reading import Row, Rows
@@ -91,6 +91,7 @@ class TextRun:
         self._watch = watch
         self.counts = Counts(0)
         self._outcome = TextOutcome()
+        self._patience = Patience("texts", batch_size)
 
     def run(self, rows: Rows, total: int) -> TextOutcome:
         """Bring all texts through.
@@ -100,10 +101,11 @@ class TextRun:
             total: How many there are.
 
         Raises:
-            InterpvizError: The model can explain no text of the first batch.
+            InterpvizError: The model can explain no text.
         """
         self.counts = Counts(total)
         self._outcome = TextOutcome()
+        self._patience = Patience("texts", self._batch_size)
         # By length, the one that was opened first in front.
         batches: dict[int, list[Waiting]] = {}
         held: set[str] = set()
@@ -120,6 +122,7 @@ class TextRun:
                 self._flush(batches.pop(next(iter(batches))), held)
         for batch in batches.values():
             self._flush(batch, held)
+        self._patience.check(ended=True)
         self._results.flush()
         self._watch(self.counts)
         return self._outcome
@@ -142,6 +145,8 @@ class TextRun:
         outcome.keys[place] = key
         if key in held or self._results.has(key):
             self.counts.reused += 1
+            # Another text like one that waits may be refused yet.
+            self._patience.worked = self._patience.worked or key not in held
             return None
         try:
             return Waiting(key, row.text, self._encode(row.text), own)
@@ -155,16 +160,14 @@ class TextRun:
         self._outcome.reasons[place] = reason
 
     def _flush(self, batch: list[Waiting], held: set[str]) -> None:
-        error = self._enter(batch)
+        self._enter(batch)
         held.difference_update(one.key for one in batch)
-        # A model that can explain nothing is no matter of the texts.
-        if error is not None and len(batch) > 1 and not self.counts.explained:
-            raise _hopeless(error, len(batch)) from error
+        self._patience.check()
         self._results.flush()
         self._watch(self.counts)
 
-    def _enter(self, batch: Sequence[Waiting]) -> Exception | None:
-        """Explain a batch, in halves where the model refuses it; the last refusal of one text."""
+    def _enter(self, batch: Sequence[Waiting]) -> None:
+        """Explain a batch, in halves where the model refuses it."""
         try:
             found = self._explain([one.encoded for one in batch], [one.own for one in batch])
         except OSError:
@@ -173,18 +176,20 @@ class TextRun:
             if len(batch) == 1:
                 self.counts.failed += 1
                 self._outcome.refused[batch[0].key] = f"not explained: {error}"
-                return error
+                self._patience.bear(error)
+                return
             half = len(batch) // 2
             if isinstance(error, torch.OutOfMemoryError):
                 self._batch_size = half
-            ends = [self._enter(part) for part in (batch[:half], batch[half:])]
-            return ends[1] or ends[0]
+            for part in (batch[:half], batch[half:]):
+                self._enter(part)
+            return
         for one, (record, view) in zip(batch, found, strict=True):
             facts = {"text": one.text[:_LONGEST_TEXT], "notes": _notes(one)}
             told = {name: value for name, value in facts.items() if value}
             self._results.put(one.key, {**told, **record}, view)
             self.counts.explained += 1
-        return None
+            self._patience.worked = True
 
 
 def _notes(one: Waiting) -> list[str]:
@@ -194,13 +199,3 @@ def _notes(one: Waiting) -> list[str]:
     if len(one.text) > _LONGEST_TEXT:
         notes.append(f"shown here are its first {_LONGEST_TEXT} characters of {len(one.text)}")
     return notes
-
-
-def _hopeless(error: Exception, total: int) -> InterpvizError:
-    if isinstance(error, InterpvizError):
-        return error
-    reason = " ".join(str(error).split())[:160] or "no reason given"
-    return InputError(
-        f"The model can explain none of the first {total} texts "
-        f"({type(error).__name__}: {reason}): check it with one of them."
-    )

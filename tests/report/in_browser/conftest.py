@@ -1,4 +1,4 @@
-"""One report with names that look like markup, an empty picture and masks."""
+"""Reports whose names look like markup: of images with masks, and of texts."""
 
 import shutil
 import sys
@@ -10,15 +10,16 @@ import torch
 from PIL import Image
 from torch import nn
 
-from interpviz.report import build
+from interpviz.report import build, build_texts
 from interpviz.zoo.preprocess import Preprocess
 
 if (folder := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.append(folder)
 
-from report_pages import NAMES, read
+from report_pages import NAMES, records_of
 
 HALF = (0.5, 0.5, 0.5)
+LABELS = ["good", "bad", "good", "<i>odd</i>", "other", "bad", "good", "bad", "<i>odd</i>"]
 
 
 class Net(nn.Module):
@@ -63,7 +64,35 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def records(out):
-    found = []
-    for path in sorted((out / "data").glob("records-*.js")):
-        found += read(path)["records"]
+    return records_of(out)
+
+
+@pytest.fixture(scope="session")
+def text_outs(tmp_path_factory):
+    """A report of each kind of model; the one text that fails has a class."""
+    from text_models import TEXTS, classifier, reader, tokenizer, writer
+
+    home = tmp_path_factory.mktemp("texts")
+    plain = tokenizer(home / "plain", special=False)
+    models = {"classifies": classifier(), "writes": writer(), "reads": reader()}
+    found = {}
+    for name, model in models.items():
+        rows = [*zip(TEXTS, LABELS, strict=True)]
+        rows = [*rows, (" ", "good"), (TEXTS[0], "good")] if name == "classifies" else [*TEXTS, 3]
+        own = plain if name == "writes" else tokenizer(home / "words")
+        with pytest.MonkeyPatch.context() as patch:
+            # Several files of records, as there are of many texts.
+            patch.setattr("interpviz.report.texts.data.SHARD", 4)
+            build_texts((model, own), rows, home / name, command=NAMES[0])
+        found[name] = home / name
     return found
+
+
+@pytest.fixture(scope="session")
+def text_out(text_outs):
+    return text_outs["classifies"]
+
+
+@pytest.fixture(scope="session")
+def text_records(text_out):
+    return records_of(text_out)

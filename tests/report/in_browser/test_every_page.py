@@ -7,11 +7,10 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from report_pages import address, go, image_address, opened, read, write
+from report_pages import address, await_view, go, image_address, opened, read, violations, write
 
 from interpviz.report.site import write_site
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PAGES = ("index", "images", "image", "mistakes", "classes", "failures", "about")
 
 
@@ -21,19 +20,12 @@ PAGES = ("index", "images", "image", "mistakes", "classes", "failures", "about")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_hold_for_all_readers(browser, out, records, name, width, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
     where = image_address(out, records, 0) if name == "image" else address(out, name)
     with opened(browser, where, width, scheme) as page:
         if name == "image":
-            page.wait_for_function("document.querySelector('.interpviz').interpviz")
+            await_view(page)
         page.wait_for_timeout(300)
-        # From disk, axe may not load style sheets a second time.
-        found = Axe().run(
-            page, options={"preload": False, "runOnly": {"type": "tag", "values": RULES}}
-        )
-        told = [(v["id"], v["nodes"][0]["html"]) for v in found.response["violations"]]
-        assert told == []
+        assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("h1").count() == 1
         assert page.locator("img:not([alt])").count() == 0
@@ -47,7 +39,7 @@ def test_pages_work_from_any_folder_of_a_host(browser, out, records):
     with serve(out.parent) as root:
         fragment = f"{records[0]['key']}&n=0"
         with opened(browser, f"{root}out/image.html#{fragment}") as page:
-            page.wait_for_function("document.querySelector('.interpviz').interpviz")
+            await_view(page)
             photo = page.evaluate(
                 "document.querySelector('.interpviz').shadowRoot.querySelector('.map img').src"
             )

@@ -1,16 +1,8 @@
 """The list of a report's images, held against the records."""
 
-import base64
-import shutil
 from itertools import pairwise
 
-import pytest
-from report_pages import NAMES, address, go, opened, read, shown, write
-
-
-def wanted(records, keep, key=lambda r: 0, down=False):
-    good = [i for i, r in enumerate(records) if "failed" not in r and keep(r)]
-    return sorted(good, key=lambda i: -key(records[i]) if down else key(records[i]))
+from report_pages import NAMES, address, go, opened, shown, wanted
 
 
 def test_filters_choose_what_the_records_say(browser, out, records):
@@ -39,7 +31,7 @@ def test_filters_choose_what_the_records_say(browser, out, records):
 
 def test_choices_change_the_address_and_can_be_taken_back(browser, out, records):
     with opened(browser, address(out, "images")) as page:
-        page.get_by_label("The folder says").select_option(label="plum (9)")
+        page.get_by_label("The folder says").first.select_option(label="plum (9)")
         page.get_by_label("Order").select_option("confidence")
         page.get_by_role("group", name="Confidence").get_by_label("to").fill("99")
         page.get_by_role("group", name="Confidence").get_by_label("to").press("Tab")
@@ -79,39 +71,6 @@ def test_the_list_is_walked_with_the_keyboard(browser, out, records):
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
         page.get_by_text("2 of 28").wait_for()
-
-
-@pytest.fixture(scope="module")
-def long(out, tmp_path_factory):
-    """The report, with every image 500 times in its index."""
-    copy = tmp_path_factory.mktemp("long") / "out"
-    shutil.copytree(out, copy)
-    index = read(out / "data" / "index.js")
-    raw = {name: base64.b64decode(text) for name, text in index["columns"].items()}
-    index["columns"] = {n: base64.b64encode(text * 500).decode() for n, text in raw.items()}
-    index["count"] *= 500
-    write(copy / "data" / "index.js", "index", index)
-    return copy
-
-
-def test_of_a_long_list_only_what_is_in_sight_is_on_the_page(browser, long):
-    with opened(browser, address(long, "images", "label=2&order=confidence")) as page:
-        items = page.locator(".iv-grid > li")
-        assert items.count() < 100
-        page.locator(".iv-grid a").first.focus()
-        page.keyboard.press("End")
-        last = page.locator(":focus")
-        assert last.evaluate("link => +link.parentElement.dataset.at") == 9 * 500 - 1
-        assert last.locator("img").evaluate("image => image.closest('li').ariaPosInSet") == "4500"
-        box = last.bounding_box()
-        assert box["y"] >= 0
-        assert box["y"] + box["height"] <= 900
-        assert items.count() < 100
-        page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
-        page.wait_for_timeout(100)
-        # What has the focus stays, so that the next key goes on from there.
-        page.keyboard.press("ArrowLeft")
-        assert page.locator(":focus").evaluate("a => +a.parentElement.dataset.at") == 4498
 
 
 def test_the_worst_mistakes_come_first(browser, out, records):

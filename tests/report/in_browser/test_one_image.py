@@ -1,11 +1,22 @@
 """The page of one image, held against its record."""
 
 import base64
+import shutil
 
 import numpy as np
 import torch
 from matplotlib import colormaps
-from report_pages import NAMES, address, go, image_address, opened, place_of
+from report_pages import (
+    NAMES,
+    address,
+    await_view,
+    go,
+    image_address,
+    opened,
+    place_of,
+    read,
+    write,
+)
 from torch.nn import functional as F
 
 
@@ -39,11 +50,29 @@ def test_an_image_shows_its_own_record_and_maps(browser, out, records):
 def test_the_view_of_maps_reads_raw_values(browser, out, records):
     record = records[0]
     with opened(browser, image_address(out, records, 0)) as page:
-        page.wait_for_function("document.querySelector('.interpviz').interpviz")
+        await_view(page)
         shown = page.evaluate("document.querySelector('.interpviz').interpviz.read()")
         codes = np.frombuffer(base64.b64decode(record["maps"]), np.uint8)
         first = codes[: np.prod(record["grid"])] / 255 * record["peaks"][0]
         np.testing.assert_allclose(shown["values"], first, atol=1e-6)
+
+
+def test_the_view_takes_maps_of_a_million_values(browser, out, records, tmp_path):
+    copy = shutil.copytree(out, tmp_path / "copy")
+    content = read(copy / "data" / "records-000.js")
+    random = np.random.default_rng(0)
+    maps = random.integers(0, 256, (len(records[0]["peaks"]), 1024 * 1024), dtype=np.uint8)
+    large = {"grid": [1024, 1024], "maps": base64.b64encode(maps.tobytes()).decode()}
+    content["records"][0] |= large
+    write(copy / "data" / "records-000.js", "records", content)
+    with opened(browser, image_address(copy, records, 0)) as page:
+        await_view(page)
+        shown = page.evaluate(
+            "[...document.querySelector('.interpviz').interpviz.read().values]"
+            ".filter((_, at) => at % 1000 === 0)"
+        )
+        expected = maps[0, ::1000] / 255 * records[0]["peaks"][0]
+        np.testing.assert_allclose(shown, expected, atol=1e-6)
 
 
 def test_copies_and_old_addresses_lead_to_the_image(browser, out, records):
@@ -51,7 +80,7 @@ def test_copies_and_old_addresses_lead_to_the_image(browser, out, records):
     key = records[first]["key"]
     assert key == records[copy]["key"]
     with opened(browser, image_address(out, records, first)) as page:
-        page.get_by_role("link", name=f"image {copy + 1} in {NAMES[0]}").click()
+        page.get_by_role("link", name=f"image {copy + 1} ({NAMES[0]})").click()
         page.get_by_role("heading", name="copy.png", level=1).wait_for()
         for fragment in (key, f"{key}&n=5", f"{key}&n=99999"):
             go(page, address(out, "image", fragment))

@@ -1,13 +1,3 @@
-const PAGES = {
-  overview,
-  images: imagesPage,
-  image: imagePage,
-  mistakes: mistakesPage,
-  classes: classesPage,
-  failures: failuresPage,
-  about: aboutPage,
-};
-
 function problem(error) {
   return make("p", { class: "iv-problem", role: "alert" }, error.message);
 }
@@ -16,7 +6,7 @@ function problem(error) {
 function nameReport({ run }) {
   const header = document.querySelector("[data-md-component=header-title] .md-ellipsis");
   if (header) header.textContent = run.model;
-  document.title = document.title.replace("Image report", run.model);
+  document.title = document.title.replace(KIND.title, run.model);
 }
 
 async function start() {
@@ -25,7 +15,7 @@ async function start() {
   try {
     const data = await everything();
     nameReport(data);
-    page.replaceChildren(...(await PAGES[page.dataset.report](data)));
+    page.replaceChildren(...(await KIND.pages[page.dataset.report](data)));
   } catch (error) {
     page.replaceChildren(problem(error));
   }

@@ -10,22 +10,24 @@ function bytes(text) {
   return found;
 }
 
-/** What the index says of all images, as one typed array for each column. */
-function unpacked({ count, columns, labels, label_class: classes, pictures }) {
-  const raw = Object.fromEntries(Object.entries(columns).map(([name, text]) => [name, bytes(text)]));
-  const whole = (name) => new Int32Array(raw[name].buffer, 0, count);
-  const unit = (name) => new Uint16Array(raw[name].buffer, 0, count);
-  const images = { count, labels, classes, pictures, key: raw.key, state: raw.state };
-  for (const name of ["label", "predicted"]) images[name] = whole(name);
-  for (const name of ["confidence", "label_p", "spread", "outside"]) images[name] = unit(name);
-  return Object.assign(images, { verdict: verdicts(images), regret: regrets(images) });
+/** What the index says of all entries, as one typed array for each column. */
+function unpacked({ count, columns, labels, label_class: classes, scales = {}, pictures }) {
+  const raw = (name) => bytes(columns[name]);
+  const entries = { count, labels, classes, pictures, scales: {}, key: raw("key"), state: raw("state") };
+  for (const name of ["label", "predicted"]) entries[name] = new Int32Array(raw(name).buffer, 0, count);
+  for (const name of Object.keys(MEASURES)) {
+    entries[name] = new Uint16Array(raw(name).buffer, 0, count);
+    // What the largest code stands for.
+    entries.scales[name] = scales[name] ?? 1;
+  }
+  return Object.assign(entries, { verdict: verdicts(entries), regret: regrets(entries) });
 }
 
 const UNTOLD = 0;
 const RIGHT = 1;
 const WRONG = 2;
 
-/** Whether each image was named as its folder is. */
+/** Whether the class of each entry is the one that its label means. */
 function verdicts({ count, state, label, predicted, classes }) {
   const found = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
@@ -35,16 +37,28 @@ function verdicts({ count, state, label, predicted, classes }) {
   return found;
 }
 
-/** By how much the class that was named was more probable than the image's own. */
+/** By how much the class that was named was more probable than the entry's own. */
 function regrets({ count, confidence, label_p: own }) {
   const found = new Uint16Array(count);
   for (let i = 0; i < count; i++) found[i] = own[i] === NONE ? NONE : max(0, confidence[i] - own[i]);
   return found;
 }
 
-/** A share of one, or null. */
-function share(column, place) {
-  return column[place] === NONE ? null : column[place] / TOP;
+/** The number of an entry in a column, or null. */
+function valueOf(entries, name, place) {
+  const code = entries[name][place];
+  return code === NONE ? null : (code / TOP) * entries.scales[name];
+}
+
+/** The number of an entry in a column, as a person reads it. */
+function measured(entries, name, place) {
+  const value = valueOf(entries, name, place);
+  return value === null ? "no value" : MEASURES[name].tell(value);
+}
+
+/** Whether any entry has a number in a column. */
+function has(column) {
+  return column.some((code) => code !== NONE);
 }
 
 function keyOf({ key }, place) {
@@ -62,9 +76,4 @@ function placesOf({ key, count, state }, text) {
     if (!state[i] && wanted.every((byte, at) => key[i * 10 + at] === byte)) found.push(i);
   }
   return found;
-}
-
-function pictureOf(images, place) {
-  const key = keyOf(images, place);
-  return images.pictures.replace("{2}", key.slice(0, 2)).replace("{key}", key);
 }

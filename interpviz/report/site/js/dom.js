@@ -1,4 +1,4 @@
-const { abs, ceil, floor, max, min, round } = Math;
+const { ceil, floor, max, min, round } = Math;
 
 /**
  * Sets attributes, adds listeners (their names begin with "on") and children, of which strings
@@ -52,22 +52,4 @@ function perFrame(act) {
 
 function clamp(value, low, high) {
   return min(max(value, low), high);
-}
-
-const awaited = new WeakMap();
-const nearness = new IntersectionObserver(
-  (entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      nearness.unobserve(target);
-      awaited.get(target)();
-    }
-  },
-  { rootMargin: "400px" },
-);
-
-/** Calls back once, when an element comes near to the part of the page that is seen. */
-function whenNear(element, act) {
-  awaited.set(element, act);
-  nearness.observe(element);
 }

@@ -3,11 +3,11 @@ const HIGHEST = 12e6;
 const GAP = 12;
 const TEXT = 52;
 
-/** A list of any number of images, of which only those in sight are on the page. */
+/** A list of any number of images or texts, of which only those in sight are on the page. */
 class Grid {
-  constructor(data, { caption } = {}) {
+  constructor(data) {
     this.data = data;
-    this.caption = caption;
+    this.caption = undefined;
     this.places = new Uint32Array();
     this.query = emptyQuery();
     this.active = 0;
@@ -32,16 +32,21 @@ class Grid {
   measure() {
     const width = this.list.clientWidth;
     if (!width) return;
-    this.columns = max(2, floor((width + GAP) / (150 + GAP)));
-    this.side = (width + GAP) / this.columns - GAP;
-    this.step = this.side + TEXT + GAP;
+    this.fit(width);
     const most = floor(HIGHEST / this.step) * this.columns;
     this.shown = min(this.places.length, most);
     this.list.style.height = `${ceil(this.shown / this.columns) * this.step}px`;
     this.rest.hidden = this.shown === this.places.length;
-    this.rest.textContent = `These are the first ${number(this.shown)} images: choose fewer to see the others.`;
+    this.rest.textContent = `These are the first ${number(this.shown)} ${KIND.one}s: choose fewer to see the others.`;
     for (const [at, item] of this.items) this.put(item, at);
     this.draw();
+  }
+
+  /** How many stand beside one another, and how high each row is. */
+  fit(width) {
+    this.columns = max(2, floor((width + GAP) / (150 + GAP)));
+    this.side = (width + GAP) / this.columns - GAP;
+    this.step = this.side + TEXT + GAP;
   }
 
   put(item, at) {
@@ -71,7 +76,7 @@ class Grid {
   }
 
   item(at) {
-    const link = tile(this.data, this.places[at], this.query, this.caption);
+    const link = KIND.item(this.data, this.places[at], this.query, this.caption);
     set(link, { tabindex: at === this.active ? 0 : -1 });
     const item = make("li", { "aria-setsize": this.places.length, "aria-posinset": at + 1, "data-at": at }, link);
     this.put(item, at);

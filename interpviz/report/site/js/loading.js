@@ -29,13 +29,13 @@ function loaded(file, key) {
 /** What is known of the whole report. */
 async function everything() {
   const [run, index, summary] = await Promise.all(["run", "index", "summary"].map((name) => load(name, name)));
-  if (run.format !== 1) throw new Error("The data are of another version than these pages: make the report again.");
-  return { run, summary, index, images: unpacked(index) };
+  if (run.format !== 1 || (run.kind ?? "images") !== `${KIND.one}s`) throw new Error("The data are of another version than these pages: make the report again.");
+  return { run, summary, index, entries: unpacked(index) };
 }
 
 const recent = [];
 
-/** The record of one image. Of the files of records, which are large, a few stay in memory. */
+/** The record of one entry. Of the files of records, which are large, a few stay in memory. */
 async function record({ index }, place) {
   const shard = floor(place / index.shard);
   const file = `records-${String(shard).padStart(3, "0")}`;

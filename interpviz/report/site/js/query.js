@@ -1,11 +1,10 @@
 // What the reader wants to see, as it stands in the address of a page.
-const RANGES = ["confidence", "spread", "outside"];
 const CHOICES = ["predicted", "label"];
 const VERDICTS = { right: RIGHT, wrong: WRONG, untold: UNTOLD };
-const ORDERS = ["file", "confidence", "label_p", "spread", "outside", "regret", "predicted", "label"];
+const ORDERS = ["file", "regret", ...CHOICES, ...Object.keys(MEASURES)];
 
 function emptyQuery() {
-  return { predicted: -1, label: -1, verdict: "", confidence: [0, 1], spread: [0, 1], outside: [0, 1], order: "file", down: false };
+  return { predicted: -1, label: -1, verdict: "", ranges: {}, order: "file", down: false };
 }
 
 function parsedQuery(text) {
@@ -15,9 +14,10 @@ function parsedQuery(text) {
     const value = told.get(name);
     if (/^\d{1,9}$/.test(value ?? "")) query[name] = Number(value);
   }
-  for (const name of RANGES) {
-    const [low, high] = (told.get(name) ?? "").split("-").map(Number);
-    if (low >= 0 && high <= 1 && low <= high) query[name] = [low, high];
+  for (const name of Object.keys(MEASURES)) {
+    const found = /^(\d+\.?\d*)?-(\d+\.?\d*)?$/.exec(told.get(name) ?? "");
+    const [low, high] = found ? [Number(found[1] ?? 0), upTo(name, Number(found[2] ?? Infinity))] : [1, 0];
+    if (low <= high) query.ranges[name] = [low, high];
   }
   if (Object.hasOwn(VERDICTS, told.get("verdict") ?? "")) query.verdict = told.get("verdict");
   if (ORDERS.includes(told.get("order"))) query.order = told.get("order");
@@ -25,13 +25,17 @@ function parsedQuery(text) {
   return query;
 }
 
+/** The upper end of a range: the whole of a share is no bound. */
+function upTo(name, high) {
+  return MEASURES[name].unit === 100 && high >= 1 ? Infinity : high;
+}
+
 /** Only what differs from the usual. */
 function writtenQuery(query) {
   const told = new URLSearchParams();
   for (const name of CHOICES) if (query[name] >= 0) told.set(name, query[name]);
-  for (const name of RANGES) {
-    const [low, high] = query[name];
-    if (low > 0 || high < 1) told.set(name, `${low}-${high}`);
+  for (const [name, [low, high]] of Object.entries(query.ranges)) {
+    if (low > 0 || high < Infinity) told.set(name, `${plain(low)}-${high < Infinity ? plain(high) : ""}`);
   }
   if (query.verdict) told.set("verdict", query.verdict);
   if (query.order !== "file") told.set("order", query.order);
@@ -39,14 +43,31 @@ function writtenQuery(query) {
   return told.toString();
 }
 
-/** The places of the images that a query asks for, in its order. */
+/** A number without a power of ten. */
+function plain(value) {
+  return value.toFixed(9).replace(/\.?0+$/, "");
+}
+
+/** The address of the list of what a query asks for. */
+function listOf(changes) {
+  const written = writtenQuery({ ...emptyQuery(), ...changes });
+  return `${KIND.list}${written && "#"}${written}`;
+}
+
+/** The address of an entry's page; it remembers from which list the reader came. */
+function addressOf(entries, place, query) {
+  const from = writtenQuery({ ...emptyQuery(), ...query });
+  return `${KIND.page}#${keyOf(entries, place)}&n=${place}${from && "&from="}${encodeURIComponent(from)}`;
+}
+
+/** The places of the entries that a query asks for, in its order. */
 function selected(data, query) {
-  const { images } = data;
-  const tests = testsOf(images, query);
-  const found = new Uint32Array(images.count);
+  const { entries } = data;
+  const tests = testsOf(entries, query);
+  const found = new Uint32Array(entries.count);
   let length = 0;
-  for (let i = 0; i < images.count; i++) {
-    if (images.state[i]) continue;
+  for (let i = 0; i < entries.count; i++) {
+    if (entries.state[i]) continue;
     let wanted = true;
     for (const { column, low, high } of tests) {
       if (column[i] < low || column[i] >= high) {
@@ -59,25 +80,26 @@ function selected(data, query) {
   return ordered(found.subarray(0, length), keysOf(data, query.order), query.down);
 }
 
-function testsOf(images, query) {
+function testsOf(entries, query) {
   const tests = [];
   const exactly = (column, value) => tests.push({ column, low: value, high: value + 1 });
-  for (const name of CHOICES) if (query[name] >= 0) exactly(images[name], query[name]);
-  if (query.verdict) exactly(images.verdict, VERDICTS[query.verdict]);
-  for (const name of RANGES) {
-    const [low, high] = query[name];
-    // The upper end is left out, so that neighbouring ranges share no image, but for the whole 1.
-    if (low > 0 || high < 1) tests.push({ column: images[name], low: low * TOP, high: high < 1 ? high * TOP : NONE });
+  for (const name of CHOICES) if (query[name] >= 0) exactly(entries[name], query[name]);
+  if (query.verdict) exactly(entries.verdict, VERDICTS[query.verdict]);
+  for (const [name, ends] of Object.entries(query.ranges)) {
+    if (ends[0] === 0 && ends[1] === Infinity) continue;
+    // The upper end is left out, so that neighbouring ranges share no entry.
+    const [low, high] = ends.map((end) => min((end * TOP) / entries.scales[name], NONE));
+    tests.push({ column: entries[name], low, high });
   }
   return tests;
 }
 
 /** Numbers of 16 bits to order by; null for the order of the files. */
-function keysOf({ images, run }, order) {
+function keysOf({ entries, run }, order) {
   if (order === "file") return null;
-  if (order === "predicted") return ranked(images.predicted, (index) => className(run, index));
-  if (order === "label") return ranked(images.label, (index) => labelName(images.labels[index]));
-  return images[order];
+  if (order === "predicted") return ranked(entries.predicted, (index) => className(run, index));
+  if (order === "label") return ranked(entries.label, (index) => KIND.nameOf(entries.labels[index]));
+  return entries[order];
 }
 
 /** The place of each name in the alphabet. */
@@ -99,9 +121,4 @@ function ordered(places, keys, down) {
   const sorted = new Uint32Array(places.length);
   for (const place of places) sorted[starts[slot(place)]++] = place;
   return sorted;
-}
-
-/** The first of the places that a query asks for. */
-function best(data, changes, most) {
-  return selected(data, { ...emptyQuery(), ...changes }).subarray(0, most);
 }

@@ -4,7 +4,7 @@ const DOES = { classifies: "tells classes apart", writes: "writes from left to r
 function textAbout({ run, summary }) {
   const { options } = run;
   const lines = String(run.about).split("\n").filter(Boolean).join("; ");
-  const parts = [
+  return [
     section(
       "Model",
       definitions([
@@ -24,11 +24,6 @@ function textAbout({ run, summary }) {
         ["Layers whose weights are kept", run.shown.join(", ")],
       ]),
     ),
-    section("Versions", definitions(Object.entries(run.versions))),
+    ...makings(run),
   ];
-  if (run.command) {
-    const box = make("pre", { tabindex: 0 }, make("code", {}, run.command));
-    parts.push(section("Command", paragraph("Run again, it does only what is new or changed."), box));
-  }
-  return parts;
 }

@@ -39,9 +39,7 @@ function headTable(rows, name) {
     });
     return make("tr", {}, make("th", { scope: "row" }, String(layer)), ...cells);
   });
-  const corner = make("td", {}, "layer ↓ head →");
-  const whole = make("table", { class: "iv-matrix iv-heads" }, make("thead", {}, make("tr", {}, corner, ...head)), make("tbody", {}, ...body));
-  return make("div", { class: "iv-wide", role: "region", "aria-label": `Heads: ${HEAD_COLUMNS[name].title}`, tabindex: 0 }, whole);
+  return matrixBox(`Heads: ${HEAD_COLUMNS[name].title}`, "iv-matrix iv-heads", "layer ↓ head →", head, body);
 }
 
 /** The mean of all texts. */

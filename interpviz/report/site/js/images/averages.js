@@ -2,17 +2,17 @@ const BLENDED = 16;
 const SIDE = 224;
 
 /** The average map of each class that was named, with what is known of the class. */
-function averages({ images, run, summary }) {
+function averages({ entries, run, summary }) {
   const found = Object.entries(summary.averages).map(([key, { count, grid, map }]) => {
     const index = Number(key);
     return { index, name: className(run, index), count, grid, map: bytes(map), wrong: 0, told: 0 };
   });
   const known = new Map(found.map((one) => [one.index, one]));
-  for (let i = 0; i < images.count; i++) {
-    const one = images.state[i] || images.verdict[i] === UNTOLD ? undefined : known.get(images.predicted[i]);
+  for (let i = 0; i < entries.count; i++) {
+    const one = entries.state[i] || entries.verdict[i] === UNTOLD ? undefined : known.get(entries.predicted[i]);
     if (!one) continue;
     one.told++;
-    one.wrong += images.verdict[i] === WRONG;
+    one.wrong += entries.verdict[i] === WRONG;
   }
   return found;
 }
@@ -28,12 +28,12 @@ function overall(classes) {
   return { count: total, grid: same[0].grid, map };
 }
 
-/** How much of its weight an average map has elsewhere than the average of all, from 0 to 1. */
+/** How much of its weight an average map has elsewhere than the average of all, from 0 to 1, or null. */
 function strangeness({ map, grid }, all) {
-  if (String(grid) !== String(all.grid)) return 0;
+  if (String(grid) !== String(all.grid)) return null;
   const [own, other] = [map, all.map].map((values) => values.reduce((sum, value) => sum + value, 0));
-  if (!own || !other) return 0;
-  return map.reduce((sum, value, at) => sum + abs(value / own - all.map[at] / other), 0) / 2;
+  if (!own || !other) return null;
+  return map.reduce((sum, value, at) => sum + Math.abs(value / own - all.map[at] / other), 0) / 2;
 }
 
 /** Lays pictures over each other, each one with the same weight. */

@@ -15,7 +15,7 @@ function mapsOf({ run }, known) {
 }
 
 /** What the library's own view of maps is told, as its Python side would. */
-function camPayload({ run }, known, maps, source) {
+async function camPayload({ run }, known, maps, source) {
   const { classes, grid, view, top } = known;
   const methods = run.methods.map(({ name }) => {
     const own = maps.filter(({ method }) => method === methodName(name));
@@ -32,7 +32,7 @@ function camPayload({ run }, known, maps, source) {
   return {
     title: "Where the evidence lies",
     alt: `${known.id}, as the model sees it`,
-    photo: source,
+    photo: await inlined(source),
     size: view.map((side) => round(side * larger)),
     ramp: COLOURS.join(","),
     ...{ signed: false, shared: false, opacity: 60, classes: names, methods },
@@ -41,14 +41,12 @@ function camPayload({ run }, known, maps, source) {
 
 const SMALLEST_VIEW = 480;
 
+/** One call a byte: a map may have more of them than a call takes arguments. */
 function base64(codes) {
-  return btoa(String.fromCharCode(...codes));
+  let text = "";
+  for (const code of codes) text += String.fromCharCode(code);
+  return btoa(text);
 }
-
-/** The script of the library's views, once; without it the page shows its own pictures only. */
-const views = () => (views.loading ??= new Promise((resolve) => {
-  document.head.append(make("script", { src: "views.js", onload: resolve, onerror: resolve }));
-}));
 
 /** A picture as text, so that what is saved from the view holds it; from disk it cannot be had. */
 async function inlined(source) {
@@ -59,16 +57,6 @@ async function inlined(source) {
     reader.onload = () => resolve(reader.result);
     reader.readAsDataURL(blob);
   });
-}
-
-/** Puts the library's view in the place of a plain picture, once that is on the page. */
-async function enliven(host, payload) {
-  const photo = await inlined(payload.photo);
-  host.append(make("script", { type: "application/json" }, JSON.stringify({ ...payload, photo })));
-  // Only now the view may find it.
-  set(host, { "data-interpviz-needs": VIEWS });
-  await views();
-  if (host.isConnected) window.interpviz?.[VIEWS]?.();
 }
 
 /** The maps of one image: to play with, and all at a glance. */

@@ -1,7 +1,7 @@
 /** With what the report was made. */
 function aboutPage({ run, summary }) {
   const { options } = run;
-  const parts = [
+  return [
     section("Model", definitions([["Model", run.model], ["Classes", number(run.classes)], ...linesOf(run.about), ["Digest of the weights", run.model_digest]])),
     section(
       "Maps",
@@ -12,13 +12,8 @@ function aboutPage({ run, summary }) {
         ["Images", `${number(summary.explained)} explained, ${number(summary.failed)} failed`],
       ]),
     ),
-    section("Versions", definitions(Object.entries(run.versions))),
+    ...makings(run),
   ];
-  if (run.command) {
-    const box = make("pre", { tabindex: 0 }, make("code", {}, run.command));
-    parts.push(section("Command", paragraph("Run again, it does only what is new or changed."), box));
-  }
-  return parts;
 }
 
 /** What is known of the weights, whose lines begin with what they are about where they do. */

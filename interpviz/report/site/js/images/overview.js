@@ -1,19 +1,3 @@
-function figures({ summary, images, run }) {
-  const kinds = new Set(images.predicted.filter((_, i) => !images.state[i])).size;
-  const found = [
-    [number(summary.explained), summary.explained === 1 ? "image explained" : "images explained", "images.html"],
-    [number(kinds), `of ${counted(run.classes, "class", "classes")} named by the model`, "classes.html"],
-  ];
-  const wrong = summary.labelled - summary.right;
-  if (summary.labelled) {
-    found.unshift([percent(summary.right / summary.labelled), `right, of ${number(summary.labelled)} in folders that name a class`, "images.html#verdict=right"]);
-    found.push([number(wrong), wrong === 1 ? "mistake" : "mistakes", "mistakes.html"]);
-  }
-  if (summary.failed) found.push([number(summary.failed), summary.failed === 1 ? "file that failed" : "files that failed", "failures.html"]);
-  const items = found.map(([value, text, href]) => make("li", {}, make("a", { href }, make("b", {}, value), ` ${text}`)));
-  return make("ul", { class: "iv-figures" }, ...items);
-}
-
 const STRANGE = [
   {
     title: "Least sure",
@@ -24,7 +8,7 @@ const STRANGE = [
     title: "Furthest from their class",
     text: "The class of the folder got next to nothing: the worst mistakes, or pictures in a wrong folder.",
     query: { order: "label_p", verdict: "wrong" },
-    caption: ({ images }, place) => `${percent(share(images.label_p, place))} for ${labelName(images.labels[images.label[place]])}`,
+    caption: ({ entries }, place) => `${measured(entries, "label_p", place)} for ${labelName(entries.labels[entries.label[place]])}`,
   },
   {
     title: "Widest maps",
@@ -43,17 +27,16 @@ const STRANGE = [
 ];
 
 function overview(data) {
-  const { images, summary } = data;
-  if (!summary.explained) {
-    const why = summary.failed ? "None of the files could be explained; the page on failed files says why." : "There are no images in this report.";
-    return [figures(data), paragraph(why)];
-  }
-  const strange = STRANGE.filter(({ query }) => query.order === "confidence" || has(images[query.order]));
+  const { entries, summary, run } = data;
+  const kinds = new Set(entries.predicted.filter((_, i) => !entries.state[i])).size;
+  const numbers = figures(data, [[number(kinds), `of ${counted(run.classes, "class", "classes")} named by the model`, "classes.html"]]);
+  if (!summary.explained) return [numbers, emptiness(summary)];
+  const bars = "Each bar counts the images whose predicted class got that probability. Choose a bar to see its images.";
   return [
-    figures(data),
-    section("How sure the model was", paragraph("Each bar counts the images whose predicted class got that probability. Choose a bar to see its images."), histogram(data)),
+    numbers,
+    section("How sure the model was", paragraph(bars), histogram(data, "confidence")),
     looking(data),
-    section("Strange images", ...strange.map((kind) => chapter(data, kind))),
+    section("Strange images", ...STRANGE.map((kind) => chapter(data, kind))),
     confusion(data),
     reading(),
   ];
