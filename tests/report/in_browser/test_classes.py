@@ -46,6 +46,8 @@ def test_classes_come_in_the_chosen_order_the_strangest_first(browser, out, reco
         2: (6, [2, 2], [100, 100, 200, 100]),
         # Of another shape than most, so that it cannot be compared.
         3: (20, [1, 3], [0, 0, 9]),
+        # One image alone is unlike the others by chance.
+        4: (1, [2, 2], [0, 200, 0, 0]),
     }
     summary["averages"] = {
         str(index): {"count": count, "grid": grid, "map": text(map_, "u1")}
@@ -62,8 +64,9 @@ def test_classes_come_in_the_chosen_order_the_strangest_first(browser, out, reco
     }
     write(copy / "data" / "summary.js", "summary", summary)
     write(copy / "data" / "index.js", "index", index)
-    names = [*NAMES, "class 3"]
-    orders = {"": [1, 2, 0, 3], "wrong": [3, 1, 2, 0], "count": [3, 0, 2, 1], "name": [0, 3, 1, 2]}
+    names = [*NAMES, "class 3", "class 4"]
+    orders = {"": [1, 4, 2, 0, 3], "wrong": [3, 1, 2, 0, 4]}
+    orders |= {"count": [3, 0, 2, 1, 4], "name": [0, 3, 4, 1, 2]}
     orders["strange"] = orders[""]
     with opened(browser, address(copy, "classes")) as page:
         box = page.get_by_role("combobox", name="Order")

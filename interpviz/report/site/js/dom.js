@@ -1,4 +1,4 @@
-const { ceil, floor, max, min, round } = Math;
+const { ceil, floor, max, min, round, sqrt } = Math;
 
 /**
  * Sets attributes, adds listeners (their names begin with "on") and children, of which strings

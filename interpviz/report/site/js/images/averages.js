@@ -28,12 +28,16 @@ function overall(classes) {
   return { count: total, grid: same[0].grid, map };
 }
 
-/** How much of its weight an average map has elsewhere than the average of all, from 0 to 1, or null. */
-function strangeness({ map, grid }, all) {
+/**
+ * How much of its weight an average map has elsewhere than the average of all, or null: a share,
+ * times the root of the number of images, since few of them are unlike the others by chance.
+ */
+function strangeness({ map, grid, count }, all) {
   if (String(grid) !== String(all.grid)) return null;
   const [own, other] = [map, all.map].map((values) => values.reduce((sum, value) => sum + value, 0));
   if (!own || !other) return null;
-  return map.reduce((sum, value, at) => sum + Math.abs(value / own - all.map[at] / other), 0) / 2;
+  const apart = map.reduce((sum, value, at) => sum + Math.abs(value / own - all.map[at] / other), 0) / 2;
+  return apart * sqrt(count);
 }
 
 /** Lays pictures over each other, each one with the same weight. */
