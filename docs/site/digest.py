@@ -29,7 +29,7 @@ PACKAGES = (
     "mkdocs-gallery",
 )
 WEIGHTS_VARIABLE = "INTERPVIZ_WEIGHTS"
-_PASSING = {".pyc", ".pyo", ".so", ".css"}
+_PASSING = {".pyc", ".pyo", ".so"}
 
 
 def inputs(root: Path, gallery_options: Mapping[str, Any]) -> dict[str, str]:

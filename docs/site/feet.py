@@ -33,7 +33,12 @@ def write(layout: Layout) -> None:
 
 
 def _foot(example: Example, found: Mapping[Example, Uses], layout: Layout) -> str:
-    facts = [_runs(example), _weights(example), _models(found[example]), _names(found[example])]
+    facts = [
+        _runs(example),
+        _weights(example, found[example]),
+        _models(found[example]),
+        _names(found[example]),
+    ]
     parts = [
         '<div class="iv-end" markdown>',
         "## Run this example",
@@ -68,9 +73,13 @@ def _runs(example: Example) -> str:
     return _fact("Took", f"{took}{memory}, when this site was built")
 
 
-def _weights(example: Example) -> str:
+def _weights(example: Example, used: Uses) -> str:
     run = timing.load(example)
-    return _fact("Weights", *(html.escape(line) for line in run.weights)) if run else ""
+    if run is None:
+        return ""
+    if not run.weights and not used.models:
+        return _fact("Weights", "none are loaded: a network on this page is trained in it")
+    return _fact("Weights", *(html.escape(line) for line in run.weights))
 
 
 def _models(used: Uses) -> str:

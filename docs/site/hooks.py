@@ -33,6 +33,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
+from remarks import remark
 from runtime import once
 
 log = logging.getLogger("mkdocs.hooks.interpviz")
@@ -143,8 +144,17 @@ def _after_gallery(config: MkDocsConfig) -> None:
         config.nav = _without_empty(config.nav)
         if not isinstance(layout, broken.Standing):
             stale.mark_complete(layout, _state["inputs"])
-        if budget.strict() and (over := running.over_budget(layout)):
+        if stood_in := running.stood_in(layout):
+            log.info(
+                "No hub was in reach for %s, which show packaged weights: "
+                "delete docs/generated to run them again.",
+                ", ".join(stood_in),
+            )
+        over = running.over_budget(layout)
+        if over and budget.strict():
             raise GalleryError(f"Over their budget: {'; '.join(over)}.")
+        for text in over:
+            remark(log, f"Over its budget: {text}.")
 
 
 on_pre_build = CombinedEvent(_before_gallery, _after_gallery)
@@ -197,6 +207,12 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Repair the rendered page."""
     text, _state["sheets"] = styles.joined(once(repair(lightened(seen.shorten(output)))))
     return text
+
+
+@event_priority(LAST)
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+    """Let the page for addresses that do not exist ask for the pages' style sheet."""
+    return styles.joined(output)[0]
 
 
 @event_priority(LAST)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 NAME = "assets/stylesheets/site.css"
 
-_LINK = re.compile(r'<link rel="stylesheet" href="((?:\.\./)*|\./)(assets/[^":]+\.css)">\s*')
+_LINK = re.compile(
+    r'<link rel="stylesheet" href="((?:\.\./)*|\./|/(?:[^":/]+/)*)(assets/[^":]+\.css)">\s*'
+)
 _NOTE = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 
 

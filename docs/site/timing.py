@@ -29,6 +29,7 @@ class Run:
         cpu_seconds: Processor time of all its threads and of the processes that it started.
         peak_mb: The largest size of the process that ran it, in MB; it may have run others before.
         weights: The weights that the example says it used, one entry a model.
+        stand_ins: The models whose packaged weights it used because no hub was in reach.
         finished: Whether everything that is made from the script was written.
     """
 
@@ -36,6 +37,7 @@ class Run:
     cpu_seconds: float
     peak_mb: int
     weights: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
     finished: bool = False
 
 
@@ -53,7 +55,7 @@ def load(example: Example) -> Run | None:
         run = Run(**json.loads(path(example).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return replace(run, weights=tuple(run.weights))
+    return replace(run, weights=tuple(run.weights), stand_ins=tuple(run.stand_ins))
 
 
 def save(example: Example, run: Run) -> None:

@@ -14,7 +14,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,6 +29,8 @@ from layout import Example, GalleryError
 # A process that holds more after an example is replaced before the next one.
 REUSE_BELOW_MB = 1500
 
+# Says when packaged weights stand in for those of a hub.
+_ZOO = "interpviz.zoo.models"
 _FAILED = "failed to execute correctly: "
 
 
@@ -78,7 +80,12 @@ def _run(script: Any) -> dict[str, Any]:
     timing.begin(example)
     meter = timing.Meter()
     said: list[str] = []
-    with _collected(said), _restored():
+    stand_ins: dict[str, None] = {}
+    heard = (
+        _heard("mkdocs", logging.WARNING, lambda record: said.append(record.getMessage())),
+        _heard(_ZOO, logging.INFO, lambda record: stand_ins.setdefault(str(record.args[0]))),
+    )
+    with heard[0], heard[1], _restored():
         try:
             generate_file_md(script)
             thumbnails.make(example)
@@ -89,6 +96,7 @@ def _run(script: Any) -> dict[str, Any]:
     run = replace(
         meter.read(),
         weights=timing.weights(example.page.read_text(encoding="utf-8")),
+        stand_ins=tuple(stand_ins),
         finished=True,
     )
     timing.save(example, run)
@@ -105,14 +113,17 @@ def _account(error: BaseException, said: list[str], example: Example) -> str:
 
 
 @contextmanager
-def _collected(said: list[str]) -> Iterator[None]:
+def _heard(name: str, level: int, hear: Callable[[Any], object]) -> Iterator[None]:
+    """Hear what a logger has to say, and let nobody else."""
+
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            hear(record)
 
-    handler = Handler(logging.WARNING)
-    log = logging.getLogger("mkdocs")
+    handler = Handler(level)
+    log = logging.getLogger(name)
     log.addHandler(handler)
+    log.setLevel(level)
     log.propagate = False
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ WITHOUT_CLASSES = "vit_small_focus"
 
 TRANSFORMERS = ("vit_b_16", "swin_t")
 """The well-known vision transformers, which only a hub has."""
+
+_log = logging.getLogger(__name__)
 
 CHOICES = ("auto", "hub", "packaged")
 
@@ -116,6 +119,9 @@ def load_model(
 ) -> ZooModel:
     """Load a trained network. Nothing is printed.
 
+    Where packaged weights stand in for those of a hub out of reach, this module's logger says so
+    at the level INFO.
+
     Args:
         name: One of `model_names()`.
         weights: `"hub"` for the well-known checkpoint, from the hub's local cache or the hub;
@@ -188,6 +194,7 @@ def _load(name: str, entry: Entry, choice: str) -> ZooModel:
                     f"{name!r} cannot be loaded, because {error}: connect to the hub, fill its "
                     f"cache by hand, or use {way_out}."
                 ) from error
+            _log.info("%s: packaged weights, because %s.", name, error)
     if choice == "hub":
         raise AssetError(f'{name!r} is on no hub: use weights="packaged".')
     if entry.packaged is None:

@@ -5,8 +5,8 @@
 SITE is the folder of a built site, by default `site`; PAGE is an address below its root, such as
 `guide/cam/`. Without one, eight pages are measured: one of each kind, and the largest. Text is sent
 packed with gzip. Lighthouse's own settings hold: a phone on a slow line, whose times it computes
-from what it saw on a fast one. Prints medians, then every check that failed. Needs `npx`, which
-fetches Lighthouse, and Chromium.
+from what it saw on a fast one. Prints medians, every check that failed and every bar that a page
+misses; ends with 1 where one is missed. Needs `npx`, which fetches Lighthouse, and Chromium.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,6 +42,11 @@ BYTES = "total-byte-weight"
 TIMES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-time")
 SHIFT = "cumulative-layout-shift"
 HEAD = ("perf", "access", "best", "seo", "paint", "largest", "blocked", "shift", "kB", "requests")
+
+AT_LEAST = {"perf": 95, "access": 100, "best": 100, "seo": 100}
+"""Scores that every page has to reach."""
+AT_MOST = {"largest": 2.5, "shift": 0.02}
+"""Seconds to the largest paint, and the layout shift, that no page may exceed."""
 
 
 def measured(url: str, folder: Path) -> dict[str, Any]:
@@ -76,12 +82,25 @@ def figures(report: dict[str, Any]) -> list[float]:
     """
     audits = report["audits"]
     return [
-        *(100 * (report["categories"][name]["score"] or 0) for name in CATEGORIES),
+        # Scores come with two digits.
+        *(round(100 * (report["categories"][name]["score"] or 0)) for name in CATEGORIES),
         *(audits[name]["numericValue"] / 1000 for name in TIMES),
         audits[SHIFT]["numericValue"],
         audits[BYTES]["numericValue"] / 1000,
         len(audits["network-requests"]["details"]["items"]),
     ]
+
+
+def missed(row: Sequence[float]) -> list[str]:
+    """Which bars a page misses.
+
+    Args:
+        row: Its row of the table.
+    """
+    found = dict(zip(HEAD, row, strict=True))
+    low = [(name, "under", bar) for name, bar in AT_LEAST.items() if found[name] < bar]
+    high = [(name, "over", bar) for name, bar in AT_MOST.items() if found[name] > bar]
+    return [f"{name} {found[name]:.4g}, {side} {bar:g}" for name, side, bar in low + high]
 
 
 def failures(report: dict[str, Any]) -> set[str]:
@@ -110,7 +129,7 @@ def main() -> None:
         if not found:
             sys.exit(f"`{name}` is not on the path: install it, then start again.")
     print(f"{'':<46}{''.join(f'{name:>9}' for name in HEAD)}")
-    failed = {}
+    failed, over = {}, {}
     with serve(asked.site, packing=True) as root, TemporaryDirectory() as scratch:
         folder = asked.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,12 +138,17 @@ def main() -> None:
             if asked.keep:
                 name = page.strip("/").replace("/", "-") or "home"
                 (folder / "report.json").rename(folder / f"{name}.json")
-            row = map(statistics.median, zip(*map(figures, reports), strict=True))
+            row = [statistics.median(part) for part in zip(*map(figures, reports), strict=True)]
             print(f"{page or 'home':<46}{''.join(f'{value:9.4g}' for value in row)}", flush=True)
             failed[page] = set().union(*map(failures, reports))
+            over[page] = missed(row)
     for page, checks in failed.items():
         for check in sorted(checks):
             print(f"{page or 'home'}: {check}")
+        for bar in over[page]:
+            print(f"{page or 'home'}: missed {bar}")
+    if any(over.values()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ Each test builds a tiny site with the real hooks, in a process of its own.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tiny_site import EXAMPLE
@@ -115,3 +118,29 @@ def test_mistakes_are_named(tiny, name, text, message):
     done = tiny.build()
     assert done.returncode != 0
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ran", "said"),
+    [
+        (200, 14, 0, None),
+        (200, 29, 0, "warning: the second build took over 15 s"),
+        (200, 31, 0, "The second build took over 30 s."),
+        (40, 11, 0, "The second build took over a quarter of the first."),
+        (200, 14, 1, "The second build ran examples."),
+    ],
+)
+def test_the_gate_holds_the_second_build_to_its_time(tmp_path, first, second, ran, said):
+    logs = []
+    for name, seconds, count in (("first", first, 30), ("second", second, ran)):
+        counted = f"Ran {count} examples in 9 s\n" if count else ""
+        logs.append(tmp_path / name)
+        logs[-1].write_text(f"{counted}Documentation built in {seconds}.00 seconds\n")
+    script = Path(__file__).parents[2] / ".ci/compare_builds.py"
+    done = subprocess.run(
+        [sys.executable, script, *logs], capture_output=True, text=True, check=False
+    )
+    warned = said is None or said.startswith("warning")
+    assert done.returncode == (0 if warned else 1)
+    assert (said or "") in done.stdout + done.stderr
+    assert ("warning" in done.stdout) == (second > 15)

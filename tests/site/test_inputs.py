@@ -27,6 +27,8 @@ OPTIONS = {"capture_repr": ["_repr_html_"]}
         ("interpviz/b/c.json", "2", ["interpviz/"]),
         ("interpviz/new.py", "2", ["interpviz/"]),
         ("interpviz/zoo/weights/small.safetensors", "2", ["interpviz/"]),
+        ("interpviz/render/views/views.css", "2", ["interpviz/"]),
+        ("interpviz/report/site/shell/stylesheets/report.css", "2", ["interpviz/"]),
         ("docs/site/hooks.py", "2", ["docs/site/"]),
         (
             "pyproject.toml",

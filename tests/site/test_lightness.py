@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 
 def test_sheets_are_joined_in_their_order(tmp_path):
     import styles
@@ -20,11 +24,21 @@ def test_sheets_are_joined_in_their_order(tmp_path):
     assert (tmp_path / styles.NAME).read_text().split() == [".a0", "{}", ".a1", "{}", ".a2", "{}"]
 
 
+@pytest.mark.parametrize("root", ["", "./", "../../", "/", "/a/b/", "/assets/"])
+def test_sheets_are_found_from_every_place(root):
+    import styles
+
+    page = f'<link rel="stylesheet" href="{root}assets/x/a.css">'
+    link = f'<link rel="stylesheet" href="{root}{styles.NAME}">\n'
+    assert styles.joined(page) == (link, ["assets/x/a.css"])
+
+
 def test_sheets_of_other_hosts_stay():
     import styles
 
-    page = '<link rel="stylesheet" href="https://example.org/assets/a.css">'
-    assert styles.joined(page) == (page, [])
+    for host in ("https://example.org/", "//example.org/"):
+        page = f'<link rel="stylesheet" href="{host}assets/a.css">'
+        assert styles.joined(page) == (page, [])
 
 
 def test_code_keeps_its_text_and_its_coloured_parts():
@@ -70,3 +84,46 @@ def test_tables_are_framed_and_named_by_their_columns():
         f'tabindex="0">{table}</div>'
     )
     assert repair('<table class="x"></table>') == '<table class="x"></table>'
+
+
+@pytest.mark.parametrize(
+    ("found", "missed"),
+    [
+        ((1, 0.95, 2500, 0.02), []),
+        ((0.99, 0.95, 2500, 0.02), ["access 99", "best 99", "seo 99"]),
+        ((1, 0.94, 2501, 0.021), ["perf 94", "largest 2.501", "shift 0.021"]),
+        ((None, 1, 100, 0), ["access 0", "best 0", "seo 0"]),
+    ],
+)
+def test_lighthouse_fails_on_the_pages_that_miss_a_bar(
+    tmp_path, monkeypatch, capsys, found, missed
+):
+    score, performance, paint, shift = found
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    import lighthouse
+
+    def report(url, folder):
+        good = url.endswith("good/")
+        scores = dict.fromkeys(lighthouse.CATEGORIES, 1 if good else score)
+        scores["performance"] = 1 if good else performance
+        times = (*lighthouse.TIMES, lighthouse.BYTES)
+        audits = {name: {"numericValue": 0 if good else paint} for name in times}
+        audits[lighthouse.SHIFT] = {"numericValue": 0 if good else shift}
+        audits["network-requests"] = {"details": {"items": []}}
+        categories = {name: {"score": one, "auditRefs": []} for name, one in scores.items()}
+        return {"categories": categories, "audits": audits}
+
+    (tmp_path / "index.html").write_text("")
+    monkeypatch.setattr(lighthouse, "measured", report)
+    monkeypatch.setattr(lighthouse, "chromium", lambda: "chromium")
+    monkeypatch.setattr(lighthouse.shutil, "which", lambda _: "npx")
+    arguments = [str(tmp_path), "--pages", "good/", "bad/", "--repeats", "1"]
+    monkeypatch.setattr(lighthouse.sys, "argv", ["lighthouse.py", *arguments])
+    if missed:
+        with pytest.raises(SystemExit) as ended:
+            lighthouse.main()
+        assert ended.value.code == 1
+    else:
+        lighthouse.main()
+    said = [line for line in capsys.readouterr().out.splitlines() if "missed" in line]
+    assert [line.rpartition(",")[0] for line in said] == [f"bad/: missed {each}" for each in missed]

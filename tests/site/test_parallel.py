@@ -52,6 +52,71 @@ def test_two_workers_make_what_one_makes(built, tmp_path):
     assert made[0] == made[1]
 
 
+THREADED = (
+    EXAMPLE
+    + """
+# %%
+# How many threads, and which bars?
+
+import sys
+
+import torch
+from tqdm.auto import tqdm
+
+print("threads:", torch.get_num_threads())
+print("told:", os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
+for _ in tqdm(range(3), desc="a bar of tqdm"):
+    pass
+print("still seen", file=sys.stderr)
+print("bars:", os.environ["HF_HUB_DISABLE_PROGRESS_BARS"])
+"""
+)
+
+
+def test_examples_run_on_one_thread_and_show_no_progress_bars(tiny):
+    tiny.write("gallery/shapes/plot_two.py", THREADED.format(name="two"))
+    more = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    done = tiny.build(**more)
+    assert done.returncode == 0, done.stderr
+    page = (tiny.gallery / "shapes/plot_two.md").read_text()
+    lines = [line.strip() for line in page.splitlines()]
+    for line in ("threads: 1", "told: 1 1", "still seen", "bars: 1"):
+        assert line in lines
+    assert page.count("a bar of tqdm") == 1  # in the code
+
+
+STOOD_IN = (
+    EXAMPLE
+    + """
+from interpviz.zoo import models
+from interpviz.zoo.hub import HubError
+
+
+def out_of_reach(name):
+    raise HubError("no route")
+
+
+entry = models.Entry(hub=out_of_reach, packaged=str.upper)
+print(models._load("bert", entry, "{choice}"))
+"""
+)
+
+
+def test_a_build_without_the_hub_remembers_what_stood_in(tiny):
+    for name, choice in (("one", "packaged"), ("two", "auto")):
+        text = STOOD_IN.format(name=name, choice=choice)
+        tiny.write(f"gallery/shapes/plot_{name}.py", text)
+    # From one build to the next.
+    for _ in range(2):
+        done = tiny.build()
+        assert done.returncode == 0, done.stderr
+        assert tiny.recorded("plot_one")["stand_ins"] == []
+        assert tiny.recorded("plot_two")["stand_ins"] == ["bert"]
+        assert "INFO    -  No hub was in reach for shapes/plot_two, which show" in done.stderr
+        # Only the page's own prints.
+        assert "no route" not in tiny.page("plot_two").read_text().rpartition("BERT")[2]
+
+
 def _pages(tiny):
     left_out = (".run.json", ".lock", "build.md", "inputs.json")
     files = (path for path in (tiny.root / "docs/generated").rglob("*") if path.is_file())

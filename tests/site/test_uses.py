@@ -234,6 +234,23 @@ def test_a_page_ends_with_how_to_run_it_what_it_uses_and_what_is_near(layout):
     assert [example.page.stat().st_mtime_ns for example in (grad, other, far)] == before
 
 
+def test_a_page_whose_network_is_trained_in_it_says_so(layout):
+    import feet
+    import timing
+
+    trained = layout.scripts / "text/plot_trained.py"
+    trained.write_text('"""\n# Trained\n\nText.\n"""\nfit(net)\n', encoding="utf-8")
+    finished(layout)
+    for example in layout.examples():
+        timing.save(example, timing.Run(72.0, 72.0, 1500, finished=True))
+    feet.write(layout)
+    grad, _, _, fresh = layout.examples()
+    none = "<dt>Weights</dt><dd markdown>none are loaded: a network on this page is trained in it"
+    assert none in fresh.page.read_text(encoding="utf-8")
+    # It loads models and prints nothing of them, of which nothing can be said.
+    assert "<dt>Weights</dt>" not in grad.page.read_text(encoding="utf-8")
+
+
 def test_the_end_of_a_page_follows_the_other_examples(layout):
     import feet
 
