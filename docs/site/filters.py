@@ -15,19 +15,36 @@ from uses import Uses
 # What a reader looks for; names of the other modules load, draw and describe on every page.
 _METHODS = ("interpviz.cam.", "interpviz.attention.", "interpviz.metrics.")
 _SEVERAL = 2
+_KINDS = ("topic", "task", "model", "method")
+# What the models of the zoo were trained for; those that are not named here classify images.
+_TASKS = {
+    "bert": "text-embedding",
+    "gpt": "text-generation",
+    "vit_small_focus": "salient-objects",
+}
+_CLASSIFYING = "image-classification"
 _SCRIPT = '<script src="../../assets/javascripts/filter.js" defer></script>'
 
 Tags = dict[str, tuple[str, ...]]
 
 
 def tags(example: Example, used: Uses) -> Tags:
-    """What a card can be found by: its topic, its models, the methods in its code."""
+    """What a card can be found by: its topic, its models, their tasks, the methods in its code."""
     methods = (name for name in used.names if name.startswith(_METHODS))
     return {
         "topic": (example.folder.name,),
+        "task": _tasks(used),
         "model": used.models,
         "method": tuple(name.split(".", 2)[2] for name in methods),
     }
+
+
+def _tasks(used: Uses) -> tuple[str, ...]:
+    tasks = [_TASKS.get(model, _CLASSIFYING) for model in used.models]
+    # A script that trains a network of its own to be explained by class.
+    if not tasks and any(name.startswith("interpviz.cam.") for name in used.names):
+        tasks = [_CLASSIFYING]
+    return tuple(dict.fromkeys(tasks))
 
 
 def attributes(found: Tags) -> str:
@@ -48,7 +65,7 @@ def buttons(found: Mapping[Example, Tags], topics: Mapping[str, str]) -> str:
         return ""
     groups = "\n".join(
         _group(kind, Counter(value for all_ in found.values() for value in all_[kind]), topics)
-        for kind in ("topic", "model", "method")
+        for kind in _KINDS
     )
     return (
         f'<div class="iv-filter" data-search-exclude>\n{groups}\n'
@@ -81,6 +98,7 @@ def _group(kind: str, counts: Counter[str], topics: Mapping[str, str]) -> str:
 
 def _chip(kind: str, value: str, count: int, topics: Mapping[str, str]) -> str:
     words = topics.get(value, value) if kind == "topic" else value
+    words = value.replace("-", " ").capitalize() if kind == "task" else words
     return (
         f'<button type="button" class="iv-chip" aria-pressed="false" data-kind="{kind}" '
         f'data-value="{html.escape(value)}">{html.escape(plain(words), quote=False)} '

@@ -21,6 +21,16 @@ PACKED = {".html", ".css", ".js", ".json", ".svg", ".xml", ".txt"}
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    def __init__(self, *args: Any, below: str = "", **options: Any) -> None:
+        self.below = f"/{below}"
+        super().__init__(*args, **options)
+
+    def translate_path(self, path: str) -> str:
+        """The file at an address; outside of the site there is none."""
+        if not path.startswith(self.below):
+            return str(Path(self.directory) / "no such file")
+        return super().translate_path(f"/{path.removeprefix(self.below)}")
+
     def log_message(self, *args: Any) -> None:
         """Say nothing of the requests."""
 
@@ -45,19 +55,21 @@ class _Packing(_Quiet):
 
 
 @contextmanager
-def serve(folder: Path, *, packing: bool = False) -> Iterator[str]:
+def serve(folder: Path, *, packing: bool = False, below: str = "") -> Iterator[str]:
     """Serve a folder on this machine; gives its address, which ends in a slash.
 
     Args:
         folder: The built site.
         packing: Whether text is sent packed with gzip.
+        below: Where on the host the site lies, such as `name/`.
     """
-    handler = partial(_Packing if packing else _Quiet, directory=str(folder))
+    kind = _Packing if packing else _Quiet
+    handler = partial(kind, directory=str(folder), below=below)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}/{below}"
     finally:
         server.shutdown()
         server.server_close()

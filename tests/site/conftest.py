@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -51,11 +52,18 @@ def tiny(built, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def address(site):
+def below() -> str:
+    """Where the site lies on its host; the page for unknown addresses links to there."""
+    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    return urlsplit(re.search(r"^site_url: (\S+)$", config, re.MULTILINE)[1]).path.lstrip("/")
+
+
+@pytest.fixture(scope="session")
+def address(site, below):
     """Where the built site is served."""
     from browser import serve
 
-    with serve(site) as url:
+    with serve(site, below=below) as url:
         yield url
 
 
@@ -64,6 +72,12 @@ def pages(site) -> list[str]:
     """The addresses of all pages below the root, without the report, a site of its own."""
     found = (path.parent.relative_to(site).as_posix() for path in site.rglob("index.html"))
     return sorted("" if folder == "." else f"{folder}/" for folder in found if folder != "report")
+
+
+@pytest.fixture(scope="session")
+def every_page(pages) -> list[str]:
+    """The same, and the page for unknown addresses."""
+    return [*pages, "404.html"]
 
 
 @pytest.fixture(scope="session")

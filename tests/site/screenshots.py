@@ -47,7 +47,9 @@ def main(out: Path, pages: list[str], site: Path) -> None:
                     view = browser.new_page(
                         viewport={"width": width, "height": height}, color_scheme=scheme
                     )
-                    view.goto(root + page, wait_until="networkidle")
+                    response = view.goto(root + page, wait_until="networkidle")
+                    if not response.ok:
+                        sys.exit(f"{page}: status {response.status}")
                     # Pictures further down load when they are scrolled to.
                     view.evaluate("for (const i of document.images) i.loading = 'eager'")
                     view.evaluate(LOADED)

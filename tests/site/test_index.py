@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,24 @@ def test_values_of_a_group_add_cards_and_groups_take_them_away(browser, address)
         assert headings.count() == 1
 
 
+def test_every_card_has_a_task_and_tasks_filter(browser, address):
+    with index(browser, address) as view:
+        tasks = "cards => cards.map(card => card.dataset.task.split(' '))"
+        found = view.locator(".iv-section .iv-card").evaluate_all(tasks)
+        assert all(all(tasks) for tasks in found)
+        names = {"image-classification", "text-embedding", "text-generation"}
+        assert names <= {task for tasks in found for task in tasks}
+        shown = set()
+        for name in sorted(names):
+            chip(view, "task", name).click()
+            assert 0 < len(visible(view)) == tagged(view, "task", name) < len(found)
+            shown |= set(visible(view))
+            chip(view, "task", name).click()
+        # Words and pictures are told apart.
+        chip(view, "task", "image-classification").click()
+        assert "What do BERT's heads do?" in shown - set(visible(view))
+
+
 def test_the_keyboard_filters(browser, address):
     with index(browser, address) as view:
         first = view.locator(".iv-chip").first
@@ -139,3 +158,23 @@ def test_an_example_links_to_the_index_of_its_model(browser, address):
         view.wait_for_load_state()
         assert len(visible(view)) == tagged(view, "model", model) > 0
         assert "of" in said(view)
+
+
+def test_tasks_are_those_of_the_models():
+    from filters import _TASKS, tags
+    from layout import Example
+    from uses import Uses
+
+    from interpviz.zoo.models import REGISTRY, WITHOUT_CLASSES
+    from interpviz.zoo.text import HubText
+
+    texts = {name for name, entry in REGISTRY.items() if isinstance(entry.hub, HubText)}
+    assert texts | {WITHOUT_CLASSES} == _TASKS.keys()
+
+    def tasks(models: tuple[str, ...], names: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return tags(Example(Path("cam/plot_x.py"), Path("cam")), Uses(names, (), models))["task"]
+
+    assert tasks(("bert", "resnet", "vgg")) == ("text-embedding", "image-classification")
+    # A network that the script trains, and no network at all.
+    assert tasks((), ("interpviz.cam.GradCAM",)) == ("image-classification",)
+    assert tasks((), ("interpviz.attention.local_mask",)) == ()

@@ -146,38 +146,39 @@ def test_the_navigation_lists_every_reference_page():
 # In the browser
 
 
-def test_every_page_loads_in_silence_and_asks_no_other_host(browser, address, pages):
+def test_every_page_loads_in_silence_and_asks_no_other_host(browser, address, every_page):
     said, asked = [], []
     view = browser.new_page(viewport={"width": 1280, "height": 900})
     view.on("console", lambda m: said.append((view.url, m.text)) if m.type == "error" else None)
     view.on("pageerror", lambda error: said.append((view.url, str(error))))
     view.on("request", lambda request: asked.append(request.url))
-    for page in pages:
+    for page in every_page:
         view.goto(address + page, wait_until="networkidle")
     view.close()
     assert said == []
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
-@pytest.mark.parametrize("width", [360, 768])
-def test_nothing_is_wider_than_the_screen(browser, address, pages, width):
+def test_nothing_is_wider_than_the_screen(browser, address, every_page):
     wide = {}
-    view = browser.new_page(viewport={"width": width, "height": 800})
-    for page in pages:
+    view = browser.new_page()
+    for page in every_page:
         view.goto(address + page)
-        found = view.evaluate("document.documentElement.scrollWidth")
-        if found > width:
-            wide[page] = found
+        for width in (360, 768, 1440):
+            view.set_viewport_size({"width": width, "height": 800})
+            found = view.evaluate("document.documentElement.scrollWidth")
+            if found > width:
+                wide[page, width] = found
     view.close()
     assert wide == {}
 
 
-def test_pictures_load(browser, address, pages):
+def test_pictures_load(browser, address, every_page):
     empty = []
     view = browser.new_page()
     # A picture that the scheme hides is not loaded; a shown one has a size.
     shown = "[...document.images].filter(i => i.checkVisibility())"
-    for page in pages:
+    for page in every_page:
         view.goto(address + page)
         view.evaluate("for (const i of document.images) { i.loading = 'eager' }")
         view.wait_for_function(f"{shown}.every(i => i.complete)")

@@ -2,7 +2,7 @@
    filtered index can be linked to. Within a group either value will do; groups add up. */
 "use strict";
 {
-  const KINDS = ["topic", "model", "method"];
+  const KINDS = ["topic", "task", "model", "method"];
   const panel = document.querySelector(".iv-filter");
   const chips = [...panel.querySelectorAll(".iv-chip")];
   const cards = [...document.querySelectorAll(".iv-section .iv-card")];
