@@ -61,3 +61,6 @@ def test_the_server_shows_what_failed_and_runs_what_changed(served):
     served.write("docs/index.md", "# Another home\n")
     wait_for(lambda: sum("Reloading browsers" in line for line in served.said) == 3)
     assert served.ran() == ["two", "deux"]
+    # The library: everything that may have used it runs again.
+    served.write("interpviz/__init__.py", "CHANGED = 1\n")
+    wait_for(lambda: sorted(served.ran()[2:]) == ["deux", "one"])
