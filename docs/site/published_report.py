@@ -68,27 +68,19 @@ def stamp(layout: Layout) -> Path:
     return layout.generated / ".report.json"
 
 
-def key(now: Mapping[str, str], package: Path) -> dict[str, str]:
+def key(now: Mapping[str, str]) -> dict[str, str]:
     """What decides how the report looks.
 
     The photos ship in packages, so the installed versions stand for them.
 
     Args:
         now: The inputs of the gallery.
-        package: The folder of the library.
     """
-    # The gallery's inputs leave style sheets out, which its pictures do not depend on.
-    sheets = "".join(_sha(path.read_bytes()) for path in sorted(package.rglob("*.css")))
     renderer = [f"{name} {version(name)}" for name in ("mkdocs", "mkdocs-material")]
     return {name: now[name] for name in _DECIDING} | {
-        "style sheets": _sha(sheets.encode()),
-        "own": _sha(Path(__file__).read_bytes()),
+        "own": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
         "renderer": ", ".join(renderer),
     }
-
-
-def _sha(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()
 
 
 def make(layout: Layout, wanted: dict[str, str], run: Callable[[Path], None]) -> bool:
@@ -172,7 +164,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
     root = Path(config.config_file_path).resolve().parent
     options = dict(config.plugins["gallery"].config)
     layout = Layout(root, Path(config.docs_dir), root / Path(options["examples_dirs"][0]))
-    wanted = key(inputs(root, options), root / "interpviz")
+    wanted = key(inputs(root, options))
     try:
         layout.generated.mkdir(parents=True, exist_ok=True)
         made = make(layout, wanted, run_apart)

@@ -68,7 +68,7 @@ def uses(example: Example, public: Iterable[str]) -> Uses:
 @lru_cache(maxsize=512)
 def _read(text: str, known: frozenset[str]) -> Uses:
     tree = ast.parse(text)
-    names = list(dict.fromkeys(_names(tree, known)))
+    names = list(dict.fromkeys((*_names(tree, known), *_by_name(tree, known))))
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     mentioned = []
     for name in dict.fromkeys(_REFERENCE.findall(text.replace("\n#", "\n"))):
@@ -111,6 +111,16 @@ def _public(name: str, known: frozenset[str]) -> str | None:
         return None
     # What the package itself offers is documented where it comes from.
     return next((other for other in sorted(known) if other.endswith(f".{last}")), None)
+
+
+def _by_name(tree: ast.Module, known: frozenset[str]) -> Iterator[str]:
+    """The classes of methods that a script asks for by their names, as `"gradcam++"`."""
+    classes = {name.rpartition(".")[2].lower(): name for name in known if ".cam." in name}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) == "from_name" and node.args:
+            for text in _strings(node.args[0], node, tree):
+                if found := classes.get(text.replace("+", "plus")):
+                    yield found
 
 
 def _models(tree: ast.Module) -> Iterator[str]:

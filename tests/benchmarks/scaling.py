@@ -5,7 +5,7 @@
 
 PHOTOS is a folder of images, as in `report.py`. Each row is one whole report without pages. "start"
 lasts until the first batch came back: it is spent once, however many images there are. The rate is
-that of the images behind the first batch. "writer" is how many records and pictures a second the
+that of the whole run, start included. "writer" is how many records and pictures a second the
 one process that writes takes, which bounds how many workers it can serve. The cluster has twice as
 many logical processors as the machine has cores, so that two workers leave some for reading.
 """
@@ -28,24 +28,22 @@ from interpviz.report.store import opened
 
 
 class Clock:
-    """When the first batch and the last one came back."""
+    """How far a run was at which second."""
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
-        self.first: tuple[float, int] | None = None
-        self.last = (0.0, 0)
+        self.seen: list[tuple[float, int]] = []
 
     def __call__(self, counts: Counts) -> None:
         """Note how far the run is."""
-        self.last = (time.perf_counter() - self.started, counts.explained)
-        if self.first is None and counts.explained:
-            self.first = self.last
+        if counts.explained:
+            self.seen.append((time.perf_counter() - self.started, counts.explained))
 
     @property
     def rate(self) -> float:
-        """Images a second behind the first batch."""
-        assert self.first is not None
-        return (self.last[1] - self.first[1]) / (self.last[0] - self.first[0])
+        """Images a second of the whole run: images are read before the first batch comes back."""
+        seconds, count = self.seen[-1]
+        return count / seconds
 
 
 def measured(folder: Path, out: Path, arguments: argparse.Namespace, **options: object) -> Clock:
@@ -61,10 +59,11 @@ def measured(folder: Path, out: Path, arguments: argparse.Namespace, **options: 
         site=False,
         **options,
     )
-    assert clock.first is not None
-    assert clock.last[1] == arguments.count
+    assert clock.seen[-1][1] == arguments.count
     name = f"{options['engine']}, {options['workers']}"
-    print(f"{name:<10} start {clock.first[0]:5.1f} s, then {clock.rate:5.1f} images/s", flush=True)
+    start, whole = clock.seen[0][0], clock.seen[-1][0]
+    row = f"start {start:5.1f} s, whole {whole:6.1f} s, {clock.rate:5.1f} images/s"
+    print(f"{name:<10} {row}", flush=True)
     return clock
 
 

@@ -119,6 +119,18 @@ def test_models_in_other_shapes(layout, code):
     assert uses(example, ()).models == ("a", "b")
 
 
+@pytest.mark.parametrize(
+    "code",
+    ['CAM.from_name("grad++")', 'for name in ("grad", "grad++"):\n    CAM.from_name(name)(model)'],
+)
+def test_methods_are_found_by_the_names_that_scripts_ask_for(code):
+    import uses
+
+    known = frozenset({"interpviz.cam.CAM", "interpviz.cam.GradPlusPlus", "interpviz.zoo.grad"})
+    found = uses._read(f"from interpviz.cam import CAM\n{code}\n", known)
+    assert found.names == ("interpviz.cam.CAM", "interpviz.cam.GradPlusPlus")
+
+
 def test_every_script_of_the_gallery_uses_something_that_the_reference_has():
     from layout import Layout
     from uses import public_names, uses

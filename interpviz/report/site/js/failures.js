@@ -16,7 +16,8 @@ async function failuresPage(data) {
       body.append(make("tr", {}, ...cells.map((text) => make("td", {}, text))));
     }
     const shown = body.childElementCount;
-    count.textContent = `${number(shown)} of ${counted(places.length, `failed ${KIND.file}`)}`;
+    const all = counted(places.length, `failed ${KIND.file}`);
+    count.textContent = `${number(shown)} of ${all}`;
     button.hidden = shown === places.length;
   };
   const button = make("button", { type: "button", class: "iv-button", onclick: () => more().catch((error) => count.replaceChildren(error.message)) }, "Show more");
